@@ -1,0 +1,378 @@
+"""The faces of a world: `gymnasium.Env` and the native `gymnasium.vector.VectorEnv` over one set of rules.
+
+The scalar world is a batch of one, so no dynamics are written twice. Every sub-environment owns its random streams
+(`rlcourse.streams`), which are part of the state arrays; hence a snapshot of the arrays is a snapshot of the world, and
+sub-environment `i` of a batch that was reset with seed `s` equals the scalar world reset with `s + i`, whatever its
+neighbours do.
+"""
+
+from __future__ import annotations
+
+import copy
+import importlib
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import gymnasium
+import numpy as np
+from gymnasium.vector import AutoresetMode
+from gymnasium.vector.utils import batch_space
+from numpy.typing import NDArray
+
+from rlcourse.envs.rules import Outcome, Rules, State, build_rules
+from rlcourse.errors import UsageError
+from rlcourse.streams import stream_keys
+
+RENDER_METADATA: dict[str, Any] = {"render_modes": ["human", "rgb_array", "ansi"], "render_fps": 10}
+
+
+class _Face:
+    """What the scalar and the vector face share: the rules, the state arrays and their streams."""
+
+    rules_class: ClassVar[type[Rules]]
+    rules: Rules
+    _state: State
+    _started: bool
+
+    def _build(self, batch: int, render_mode: str | None, options: dict[str, Any]) -> None:
+        modes = RENDER_METADATA["render_modes"]
+        if render_mode is not None and render_mode not in modes:
+            raise UsageError(f"render_mode={render_mode!r} is unknown: choose from {modes} or None")
+        self.rules = build_rules(self.rules_class, options)
+        self._state = self.rules.allocate(batch)
+        for name in self.rules.streams:
+            self._state[name] = np.zeros(batch, np.uint64)
+        self._started = False
+
+    def _begin(self, rows: NDArray[np.intp], seeds: Sequence[int] | None, options: dict[str, Any] | None) -> None:
+        """Reset `rows`, re-keying their streams from `seeds` where these are given."""
+        keep = bool((options or {}).get("same_problem", False))
+        if keep and not self._started:
+            raise UsageError("options={'same_problem': True} keeps the last episode's problem, but there is none yet")
+        if seeds is not None:
+            for name in self.rules.streams:
+                if not (keep and name == "problem"):
+                    self._state[name][rows] = stream_keys(seeds, name)
+        self._started = True
+        self.rules.reset(self._state, rows, same_problem=keep)
+
+    def _check_actions(self, actions: NDArray[np.int64]) -> None:
+        n = self.rules.action_space.n
+        if actions.size and (actions.min() < 0 or actions.max() >= n):
+            wrong = actions[(actions < 0) | (actions >= n)][0]
+            raise UsageError(f"action {wrong} is outside 0..{n - 1}, the actions of {type(self).__name__}")
+
+    def _paint(self, row: int) -> Any:
+        module, function = self.rules.painter.split(":")
+        return getattr(importlib.import_module(module), function)(self.rules, self._state, row)
+
+    def _snapshot(self) -> State:
+        return {name: array.copy() for name, array in self._state.items()}
+
+    def _restore(self, state: State) -> None:
+        if state.keys() != self._state.keys():
+            odd = sorted(state.keys() ^ self._state.keys())
+            raise UsageError(f"this state is not one of {type(self).__name__}: it differs in {', '.join(odd)}")
+        for name, array in self._state.items():
+            given = np.asarray(state[name])
+            if given.shape != array.shape or given.dtype != array.dtype:
+                raise UsageError(
+                    f"state[{name!r}] is {given.dtype}{list(given.shape)}, "
+                    f"this world's is {array.dtype}{list(array.shape)}"
+                )
+        self._state = {name: np.array(state[name]) for name in self._state}
+        self._started = True
+
+
+class WorldEnv(_Face, gymnasium.Env[Any, Any]):
+    """One copy of a world as a `gymnasium.Env`; subclasses name their `rules_class`.
+
+    Args:
+        render_mode: `None`, `"human"`, `"rgb_array"` or `"ansi"`.
+        options: the fields of the rules, all JSON values.
+    """
+
+    metadata: dict[str, Any] = RENDER_METADATA  # noqa: RUF012  (Gymnasium declares it so)
+
+    def __init__(self, *, render_mode: str | None = None, **options: Any) -> None:
+        self._build(1, render_mode, options)
+        self.render_mode = render_mode
+        self.observation_space = self.rules.observation_space
+        self.action_space = self.rules.action_space
+        self._window: Any = None
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
+        """Begin an episode: observation and info. `options={"same_problem": True}` keeps what the last one was about."""
+        super().reset(seed=seed)
+        if seed is None and not self._started:
+            seed = int(self.np_random.integers(2**63))
+        self._begin(np.zeros(1, np.intp), None if seed is None else [seed], options)
+        if self.render_mode == "human":
+            self.render()
+        return self._observation(), {}
+
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        """One action: observation, reward, terminated, truncated, info."""
+        if not self._started:
+            raise gymnasium.error.ResetNeeded("call reset() before step()")
+        actions = np.array([action], np.int64)
+        self._check_actions(actions)
+        outcome = self.rules.step(self._state, actions)
+        info = {key: value[0] if value.ndim > 1 else value[0].item() for key, value in outcome.info.items()}
+        if self.render_mode == "human":
+            self.render()
+        return (
+            self._observation(),
+            float(outcome.rewards[0]),
+            bool(outcome.terminated[0]),
+            bool(outcome.truncated[0]),
+            info,
+        )
+
+    def _observation(self) -> Any:
+        return self.rules.observe(self._state)[0]
+
+    def render(self) -> Any:
+        """A text (`ansi`), an `uint8 [H, W, 3]` image (`rgb_array`), or nothing but a window on the screen (`human`)."""
+        if self.render_mode is None:
+            gymnasium.logger.warn("render() needs a render_mode: pass render_mode='rgb_array' to gymnasium.make")
+            return None
+        if not self._started:
+            raise gymnasium.error.ResetNeeded("call reset() before render()")
+        if self.render_mode == "ansi":
+            return self.rules.describe(self._state, 0)
+        image = self._paint(0)
+        if self.render_mode == "rgb_array":
+            return image
+        if self._window is None:
+            from rlcourse.viewer.window import Window
+
+            self._window = Window(type(self).__name__.removesuffix("Env"), fps=self.metadata["render_fps"])
+        self._window.show(image)
+        return None
+
+    def close(self) -> None:
+        """Close the window, if there is one."""
+        if self._window is not None:
+            self._window.close()
+            self._window = None
+        super().close()
+
+    def get_state(self) -> State:
+        """A copy of every state array, random streams included: all that the future depends on."""
+        return self._snapshot()
+
+    def set_state(self, state: State) -> None:
+        """Go on from a snapshot that `get_state` gave.
+
+        Raises:
+            UsageError: the arrays are not those of this world with these options.
+        """
+        self._restore(state)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_window": None}  # a window is the screen's, not the world's
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> WorldEnv:
+        twin = type(self).__new__(type(self))
+        memo[id(self)] = twin
+        twin.__dict__ = copy.deepcopy(self.__getstate__(), memo)
+        return twin
+
+
+class WorldVectorEnv(_Face, gymnasium.vector.VectorEnv[Any, Any, Any]):
+    """`num_envs` copies of a world in lockstep, as a native `gymnasium.vector.VectorEnv`.
+
+    Args:
+        num_envs: how many copies.
+        autoreset_mode: `AutoresetMode` or its value: "NextStep" (Gymnasium's default), "SameStep", "Disabled".
+        render_mode: as in `WorldEnv`; `render()` gives a tuple with a picture a copy.
+        options: the fields of the rules, all JSON values.
+
+    Raises:
+        UsageError: an impossible option.
+    """
+
+    def __init__(
+        self,
+        num_envs: int = 1,
+        *,
+        autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
+        render_mode: str | None = None,
+        **options: Any,
+    ) -> None:
+        if num_envs < 1:
+            raise UsageError(f"num_envs={num_envs} must be at least 1")
+        try:
+            self.autoreset_mode = AutoresetMode(autoreset_mode)
+        except ValueError:
+            known = ", ".join(repr(mode.value) for mode in AutoresetMode)
+            raise UsageError(f"autoreset_mode={autoreset_mode!r} is unknown: choose from {known}") from None
+        if render_mode == "human":
+            raise UsageError("render_mode='human' shows one world: use it with gymnasium.make, not make_vec")
+        self._build(num_envs, render_mode, options)
+        self.num_envs = num_envs
+        self.render_mode = render_mode
+        self.metadata = {**RENDER_METADATA, "autoreset_mode": self.autoreset_mode}
+        self.single_observation_space = self.rules.observation_space
+        self.single_action_space = self.rules.action_space
+        self.observation_space = batch_space(self.single_observation_space, num_envs)
+        self.action_space = batch_space(self.single_action_space, num_envs)
+        self._finished = np.zeros(num_envs, np.bool_)
+        self._any_finished = False
+        self._all = np.ones(num_envs, np.bool_)
+
+    def reset(
+        self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Any, dict[str, Any]]:
+        """Begin episodes in all copies, or in those of `options["reset_mask"]` (`bool [num_envs]`).
+
+        Args:
+            seed: an int (copy `i` gets `seed + i`), one seed a copy, or `None` to go on with the streams as they are.
+            options: `reset_mask`, `same_problem`; never altered.
+
+        Returns:
+            Observations `[num_envs, ...]` and an empty info.
+
+        Raises:
+            UsageError: a list of seeds of another length, or a mask of another shape or dtype or without a True.
+        """
+        seeds = self._seeds(seed)
+        mask = (options or {}).get("reset_mask")
+        if mask is None:
+            rows = np.arange(self.num_envs)
+        else:
+            if not isinstance(mask, np.ndarray) or mask.shape != (self.num_envs,) or mask.dtype != np.bool_:
+                raise UsageError(f"options['reset_mask'] must be a bool array of shape ({self.num_envs},)")
+            rows = np.flatnonzero(mask)
+            if not rows.size:
+                raise UsageError("options['reset_mask'] must be True for at least one copy")
+        self._begin_rows(rows, seeds, options)
+        self._finished[rows] = False
+        self._any_finished = bool(self._finished.any())
+        return self.rules.observe(self._state), {}
+
+    def _seeds(self, seed: int | Sequence[int | None] | None) -> list[int | None]:
+        if seed is None:
+            return [None] * self.num_envs
+        if isinstance(seed, (int, np.integer)):
+            return [int(seed) + i for i in range(self.num_envs)]
+        if len(seed) != self.num_envs:
+            raise UsageError(f"seed has {len(seed)} entries for {self.num_envs} copies: give one each, or one int")
+        return [None if one is None else int(one) for one in seed]
+
+    def _begin_rows(
+        self, rows: NDArray[np.intp], seeds: list[int | None], options: dict[str, Any] | None
+    ) -> None:
+        """Reset `rows`: first those with a seed of their own, then those that go on with their streams."""
+        chosen = [seeds[row] for row in rows]
+        if not self._started and None in chosen:
+            entropy = self.np_random.integers(2**63, size=self.num_envs)
+            chosen = [int(entropy[row]) if one is None else one for row, one in zip(rows, chosen, strict=True)]
+        if None not in chosen:
+            self._begin(rows, chosen, options)  # type: ignore[arg-type]
+            return
+        seeded = np.array([one is not None for one in chosen])
+        if seeded.any():
+            self._begin(rows[seeded], [one for one in chosen if one is not None], options)
+        self._begin(rows[~seeded], None, options)
+
+    def step(
+        self, actions: NDArray[np.int64]
+    ) -> tuple[Any, NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]]:
+        """One action a copy: observations, rewards, terminated, truncated, info (arrays with `_key` masks).
+
+        Raises:
+            UsageError: an action outside the space, or (mode DISABLED) a copy whose episode is over.
+        """
+        if not self._started:
+            raise gymnasium.error.ResetNeeded("call reset() before step()")
+        actions = np.asarray(actions, np.int64)
+        if actions.shape != (self.num_envs,):
+            raise UsageError(f"actions have shape {actions.shape}, expected ({self.num_envs},)")
+        self._check_actions(actions)
+        if not self._any_finished:
+            outcome = self.rules.step(self._state, actions)
+            stepped = self._all
+        elif self.autoreset_mode is AutoresetMode.DISABLED:
+            over = np.flatnonzero(self._finished)
+            raise UsageError(
+                f"copy {over[0]} is finished: with autoreset_mode='Disabled' call reset(options={{'reset_mask': ...}})"
+            )
+        else:  # NEXT_STEP: the finished copies begin anew instead of moving
+            stepped = ~self._finished
+            outcome = self._step_others(actions, np.flatnonzero(self._finished))
+        rewards, terminated, truncated, _ = outcome
+        infos = self._infos(outcome.info, stepped)
+        done = terminated | truncated
+        self._any_finished = bool(done.any())
+        if self.autoreset_mode is AutoresetMode.SAME_STEP:
+            if self._any_finished:
+                infos = self._same_step(done, outcome.info)
+                self._any_finished = False
+        else:
+            self._finished = done
+        return self.rules.observe(self._state), rewards, terminated, truncated, infos
+
+    def _step_others(self, actions: NDArray[np.int64], over: NDArray[np.intp]) -> Outcome:
+        """Step all but `over`, which are reset. They are put back first, since their streams must not have moved."""
+        before = {name: array[over] for name, array in self._state.items()}
+        outcome = self.rules.step(self._state, actions)
+        for name, array in self._state.items():
+            array[over] = before[name]
+        self._begin(over, None, None)
+        outcome.rewards[over] = 0.0
+        outcome.terminated[over] = False
+        outcome.truncated[over] = False
+        return outcome
+
+    def _same_step(self, done: NDArray[np.bool_], info: dict[str, NDArray[Any]]) -> dict[str, Any]:
+        """Reset the finished copies at once; their last observation and info move to `final_obs` and `final_info`."""
+        last = self.rules.observe(self._state)
+        final_obs = np.full(self.num_envs, None, dtype=object)
+        rows = np.flatnonzero(done)
+        for row in rows:
+            final_obs[row] = last[row]
+        self._begin(rows, None, None)
+        infos: dict[str, Any] = {"final_obs": final_obs, "_final_obs": done.copy()}
+        infos["final_info"] = self._infos(info, done)
+        infos["_final_info"] = done.copy()
+        infos.update(self._infos(info, ~done))
+        return infos
+
+    def _infos(self, info: dict[str, NDArray[Any]], present: NDArray[np.bool_]) -> dict[str, Any]:
+        """Gymnasium's vector infos: every key with a `_key` mask, zeros where a copy has none."""
+        infos: dict[str, Any] = {}
+        if present is not self._all and not present.any():
+            return infos
+        for key, value in info.items():
+            if present is not self._all:
+                value = np.where(present.reshape((-1,) + (1,) * (value.ndim - 1)), value, np.zeros((), value.dtype))
+            infos[key] = value
+            infos["_" + key] = present.copy()
+        return infos
+
+    def render(self) -> tuple[Any, ...] | None:
+        """A picture (`rgb_array`) or a text (`ansi`) for every copy."""
+        if self.render_mode is None:
+            return None
+        if self.render_mode == "ansi":
+            return tuple(self.rules.describe(self._state, row) for row in range(self.num_envs))
+        return tuple(self._paint(row) for row in range(self.num_envs))
+
+    def get_state(self) -> State:
+        """A copy of every state array, and of which copies wait for a reset (`finished`)."""
+        return {**self._snapshot(), "finished": self._finished.copy()}
+
+    def set_state(self, state: State) -> None:
+        """Go on from a snapshot that `get_state` gave.
+
+        Raises:
+            UsageError: the arrays are not those of this world with these options and as many copies.
+        """
+        rest = {name: array for name, array in state.items() if name != "finished"}
+        if "finished" not in state:
+            raise UsageError("this state is not one of a vector environment: it lacks 'finished'")
+        self._restore(rest)
+        self._finished = np.array(state["finished"], np.bool_)
+        self._any_finished = bool(self._finished.any())

@@ -1,0 +1,51 @@
+"""Checks of a world's options: each gives back the value in its normal form, or says in one line what would be right."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rlcourse.errors import UsageError, did_you_mean
+
+
+def check_count(name: str, value: Any, at_least: int = 1) -> int:
+    """A whole number of at least `at_least`, or a `UsageError` that names it."""
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < at_least:
+        raise UsageError(f"{name}={value!r} must be a whole number of at least {at_least}")
+    return int(value)
+
+
+def check_number(
+    name: str, value: Any, low: float = -math.inf, high: float = math.inf, *, open_low: bool = False
+) -> float:
+    """A finite number within `[low, high]` (`(low, high]` with `open_low`), or a `UsageError` that names it."""
+    fine = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
+    if not fine or not math.isfinite(value) or not low <= value <= high or (open_low and value == low):
+        bounds = f"{'above' if open_low else 'at least'} {low:g}" if math.isfinite(low) else ""
+        if math.isfinite(high):
+            bounds += f"{' and ' if bounds else ''}at most {high:g}"
+        raise UsageError(f"{name}={value!r} must be a finite number{' ' + bounds if bounds else ''}")
+    return float(value)
+
+
+def check_numbers(name: str, values: Any, low: float = -math.inf, high: float = math.inf) -> NDArray[np.float64]:
+    """A non-empty list of finite numbers within the bounds, or a `UsageError` that names the wrong entry."""
+    if not isinstance(values, (list, tuple, np.ndarray)) or len(values) == 0:
+        raise UsageError(f"{name}={values!r} must be a list of numbers, one an arm")
+    return np.array([check_number(f"{name}[{i}]", value, low, high) for i, value in enumerate(values)])
+
+
+def check_choice(name: str, value: Any, known: Iterable[str]) -> str:
+    """One of the known words, or a `UsageError` with the nearest of them."""
+    if value not in known:
+        raise UsageError(f"{name}: {did_you_mean(str(value), known, kind='choice')}")
+    return str(value)
+
+
+def set_field(rules: Any, name: str, value: Any) -> None:
+    """Write a normalised option back into the frozen dataclass while it is being built."""
+    object.__setattr__(rules, name, value)
