@@ -1,0 +1,89 @@
+"""The agents, by name. A new agent is one class and one line here; nothing loads before it is asked for.
+
+    from rlcourse.agents import make_agent, UCB1
+    agent = make_agent("ucb1", "rlcourse/Bandit-v0", seeds=100)
+    agent = UCB1("rlcourse/Bandit-v0", seeds=100)            # the same
+"""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rlcourse.errors import StorageError, UsageError, did_you_mean
+
+if TYPE_CHECKING:
+    from rlcourse.agents.base import Agent
+
+_BANDITS = "rlcourse.agents.bandits."
+
+AGENTS: dict[str, str] = {
+    "random": _BANDITS + "reference:RandomArm",
+    "perfect_knowledge": _BANDITS + "reference:PerfectKnowledge",
+    "epsilon_greedy": _BANDITS + "epsilon_greedy:EpsilonGreedy",
+    "ucb": _BANDITS + "ucb:UCB",
+    "ucb1": _BANDITS + "ucb:UCB1",
+}
+"""Name -> "module:Class"."""
+
+_CLASSES = {entry.split(":")[1]: entry for entry in AGENTS.values()}
+
+
+def agent_class(name: str) -> type[Agent]:
+    """The class that is registered under `name`.
+
+    Raises:
+        UsageError: there is none; the message names the nearest.
+    """
+    if name not in AGENTS:
+        raise UsageError(did_you_mean(str(name), AGENTS, kind="agent"))
+    return _load(AGENTS[name])
+
+
+def _load(entry: str) -> Any:
+    module, attribute = entry.split(":")
+    return getattr(importlib.import_module(module), attribute)
+
+
+def make_agent(
+    name: str, env: Any, *, seeds: int | list[int] = 1, env_kwargs: dict[str, Any] | None = None, **settings: Any
+) -> Agent:
+    """A population of learners by name.
+
+    Args:
+        name: one of `AGENTS` (`rlcourse list agents` prints them).
+        env: a world: an id (`"rlcourse/Bandit-v0"`, `"Bandit-v0"`), an `EnvSpec`, or an environment made from one.
+        seeds: how many learners (seeds 0 .. S-1), or the list of their seeds.
+        env_kwargs: options of the world.
+        settings: fields of the agent's configuration.
+
+    Raises:
+        UsageError: an unknown name or setting, an impossible value, or a world that the agent cannot learn in.
+    """
+    return agent_class(name)(env, seeds=seeds, env_kwargs=env_kwargs, **settings)
+
+
+def load_agent(folder: str | Path) -> Agent:
+    """The agent that `save` wrote into `folder`, ready to `predict` and to go on learning. Runs no code of the file.
+
+    Raises:
+        StorageError: the folder holds no agent, or one that is truncated, altered or of a newer format.
+    """
+    from rlcourse.agents.storage import read_agent_folder
+
+    manifest, arrays = read_agent_folder(folder)
+    name = manifest["agent"]
+    if name not in AGENTS:
+        raise StorageError(f"{folder}: {did_you_mean(str(name), AGENTS, kind='agent')}")
+    return agent_class(name).from_saved(manifest, arrays, folder)
+
+
+def __getattr__(name: str) -> Any:
+    if name in _CLASSES:
+        return _load(_CLASSES[name])
+    raise AttributeError(f"module 'rlcourse.agents' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_CLASSES})

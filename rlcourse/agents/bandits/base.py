@@ -1,0 +1,281 @@
+"""What all bandit strategies share: the loop of pull, pay, learn, and the sample means of the arms.
+
+A strategy is a class with two methods that read like its paper: `select` says which arm every member pulls, `update` takes
+in what it paid. All its knowledge stands in arrays with a leading member axis, made by `initial_state`; this base saves,
+restores, slices and restarts them.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from typing import Any, ClassVar, Self
+
+import gymnasium
+import numpy as np
+from numpy.typing import NDArray
+
+from rlcourse.agents.bandits.arrays import argmax_random_ties
+from rlcourse.agents.base import Agent, Arrays
+from rlcourse.agents.population import make_population
+from rlcourse.errors import StorageError, UsageError
+from rlcourse.progress import progress_bar
+from rlcourse.streams import Streams
+
+
+class BanditAgent(Agent):
+    """A population of one strategy. An episode is a game: when the world begins anew, so does the member's knowledge.
+
+    State of every strategy: `t float64 [S]` (pulls so far), `counts float64 [S, K]` (pulls of each arm) and
+    `means float64 [S, K]` (its sample mean). A subclass adds its own arrays in `initial_state`, each also an attribute.
+    """
+
+    plays_each_arm_first: ClassVar[bool] = False
+    """Pull every arm once, in a random order of the member's own, before `select` is asked."""
+    needs_bounded_rewards: ClassVar[str | None] = None
+    """For a strategy that is defined on bounded rewards alone: what would fit an unbounded world instead."""
+    needs_truth: ClassVar[bool] = False
+    """The runner tells the true value of every arm before each pull (`tell`)."""
+    learns_problem: ClassVar[bool] = True
+    """Knowledge holds for the problem of the current game, so evaluation keeps that problem."""
+
+    t: NDArray[np.float64]
+    counts: NDArray[np.float64]
+    means: NDArray[np.float64]
+
+    # ---------------------------------------------------------------- what a strategy says
+
+    def initial_state(self, size: int) -> Arrays:
+        """The arrays of `size` members that know nothing yet, by attribute name."""
+        return {
+            "t": np.zeros(size),
+            "counts": np.zeros((size, self.n_arms)),
+            "means": np.zeros((size, self.n_arms)),
+        }
+
+    def select(self, observation: Any) -> NDArray[np.int64]:
+        """The arm that every member pulls now, int64 `[S]`.
+
+        Args:
+            observation: what the members see, `[S, ...]`; a plain strategy does not look.
+        """
+        raise NotImplementedError
+
+    def update(self, observation: Any, actions: NDArray[np.int64], rewards: NDArray[np.float64]) -> None:
+        """Take in what the pulls paid: here the incremental sample mean (Sutton & Barto 2018, eq. 2.3).
+
+        Args:
+            observation: what was seen before the pull, `[S, ...]`.
+            actions: int64 `[S]`.
+            rewards: float64 `[S]`.
+        """
+        flat = self.offset + actions
+        counts, means = self.counts.reshape(-1), self.means.reshape(-1)
+        n = counts.take(flat)
+        n += 1.0
+        counts[flat] = n
+        old = means.take(flat)
+        old += (rewards - old) / n
+        means[flat] = old
+        self.t += 1.0
+
+    def values(self, observation: Any) -> NDArray[np.float64]:
+        """How good every arm looks, `[S, K]`: what the deterministic policy maximises and the viewer draws."""
+        return self.means
+
+    # ---------------------------------------------------------------- the worlds
+
+    def _setup(self) -> None:
+        self.venv = make_population(self.spec, self.env_kwargs, self.size)
+        world = self.venv.unwrapped
+        space = self.venv.single_action_space
+        observed = self.venv.single_observation_space
+        plain = isinstance(observed, gymnasium.spaces.Discrete) and observed.n == 1
+        if not isinstance(space, gymnasium.spaces.Discrete) or not (plain or hasattr(world, "arm_values")):
+            raise UsageError(
+                f"{self.name} is a bandit strategy and cannot learn in {self.spec.id}, whose observation decides what an "
+                f"action does: it fits worlds with Discrete actions and nothing to observe, such as Bandit-v0"
+            )
+        self.n_arms = int(space.n)
+        low, high = getattr(world, "reward_range", (-math.inf, math.inf))
+        self.reward_low, self.reward_high = float(low), float(high)
+        if self.needs_bounded_rewards and not math.isfinite(high - low):
+            raise UsageError(
+                f"{self.name} needs bounded rewards, and {self.spec.id} with these options has none: "
+                f"{self.needs_bounded_rewards} would fit"
+            )
+        self.reward_scale = high - low if math.isfinite(high - low) else 1.0
+        self._check_world()
+        self.offset = np.arange(0, self.size * self.n_arms, self.n_arms)
+        self.stream = Streams.from_seeds(self.seeds, "agent")
+        self._predict_stream = Streams.from_seeds(self.seeds, "predict")
+        fresh = self.initial_state(self.size)
+        self._names = tuple(fresh)
+        for name, array in fresh.items():
+            setattr(self, name, array)
+        self._warming_up = self.plays_each_arm_first
+        if self.plays_each_arm_first:
+            self._order = self.stream.uniform(self.n_arms).argsort(axis=1)
+        self._observation, _ = self.venv.reset(seed=list(self.seeds))
+
+    def _check_world(self) -> None:
+        """Refuse, with a `UsageError`, a world that lacks what this strategy needs."""
+
+    def world_horizon(self) -> int | None:
+        """The rounds that the world says an episode has; `None` where it does not say."""
+        rounds = getattr(self.venv.unwrapped, "n_rounds", None)
+        return None if rounds is None else int(rounds)
+
+    # ---------------------------------------------------------------- the loop
+
+    def act(self, observation: Any) -> NDArray[np.int64]:
+        """`select`, after the first round of every arm where the strategy asks for one."""
+        if not self._warming_up:
+            return self.select(observation)
+        if not (self.t < self.n_arms).any():
+            self._warming_up = False
+            return self.select(observation)
+        young = np.flatnonzero(self.t < self.n_arms)
+        if len(young) == self.size:
+            return self._order[young, self.t[young].astype(np.int64)]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            actions = self.select(observation)
+        actions[young] = self._order[young, self.t[young].astype(np.int64)]
+        return actions
+
+    def learn(self, steps: int, *, progress: bool = False) -> Self:
+        """See `Agent.learn`."""
+        if isinstance(steps, bool) or not isinstance(steps, (int, np.integer)) or steps < 1:
+            raise UsageError(f"steps={steps!r} must be a whole number of at least 1")
+        stride = max(1, steps // 200)
+        with progress_bar(steps, f"{self.name} x {self.size}", show=progress) as advance:
+            for step in range(1, steps + 1):
+                if self.needs_truth:
+                    self.tell(self.venv.unwrapped.arm_values())  # type: ignore[attr-defined]
+                observation = self._observation
+                actions = self.act(observation)
+                self._observation, rewards, terminated, truncated, _ = self.venv.step(actions)
+                self.update(observation, actions, rewards)
+                self.num_timesteps += 1
+                done = terminated | truncated
+                if done.any():
+                    self._restart(done)
+                if step % stride == 0 or step == steps:
+                    advance(step % stride or stride)
+        return self
+
+    def tell(self, values: NDArray[np.float64]) -> None:
+        """The door for the truth: the true value of every arm now, `[S, K]`. Only `needs_truth` strategies are told."""
+        raise UsageError(f"{self.name} takes no truth")
+
+    def _restart(self, done: NDArray[np.bool_]) -> None:
+        """Begin a new game where one is over: a new episode of the world, and no knowledge of the old one."""
+        self._observation, _ = self.venv.reset(options={"reset_mask": done})
+        rows = np.flatnonzero(done)
+        for name, array in self.initial_state(len(rows)).items():
+            getattr(self, name)[rows] = array
+        if self.plays_each_arm_first:
+            self._order[rows] = self.stream.uniform(self.n_arms, rows=rows).argsort(axis=1)
+            self._warming_up = True
+
+    # ---------------------------------------------------------------- acting without learning
+
+    def predict(
+        self,
+        observation: Any,
+        state: Any = None,
+        episode_start: NDArray[np.bool_] | None = None,
+        deterministic: bool = True,
+    ) -> tuple[NDArray[np.int64], Any]:
+        """See `Agent.predict`."""
+        lead, columns = self._columns(observation)
+        actions = [
+            self.values(column).argmax(axis=1) if deterministic else self._act_aside(column) for column in columns
+        ]
+        stacked = np.stack(actions, axis=1).reshape(lead)
+        return stacked.astype(np.int64), state
+
+    def _columns(self, observation: Any) -> tuple[tuple[int, ...], list[NDArray[Any]]]:
+        """The leading shape of an observation, and its copies one after another, each `[S, ...]`."""
+        observation = np.asarray(observation)
+        lead = observation.shape[: observation.ndim - len(self.venv.single_observation_space.shape or ())]
+        rest = observation.shape[len(lead) :]
+        if self.size == 1 and len(lead) <= 1:
+            table = observation.reshape(1, -1, *rest)
+        elif lead[:1] == (self.size,) and len(lead) <= 2:
+            table = observation.reshape(self.size, -1, *rest)
+        else:
+            raise UsageError(
+                f"the observation leads with {list(lead)}, expected [{self.size}] or [{self.size}, N]: one for each member"
+            )
+        return lead, [np.ascontiguousarray(table[:, n]) for n in range(table.shape[1])]
+
+    def _act_aside(self, observation: NDArray[Any]) -> NDArray[np.int64]:
+        """One act as while learning, from the stream for predictions, after which all is as it was."""
+        before = {name: getattr(self, name).copy() for name in self._names}
+        stream, warming = self.stream, self._warming_up
+        self.stream = self._predict_stream
+        try:
+            return self.act(observation)
+        finally:
+            self.stream, self._warming_up = stream, warming
+            for name, array in before.items():
+                setattr(self, name, array)
+
+    # ---------------------------------------------------------------- saving, restoring, parting
+
+    def get_arrays(self) -> Arrays:
+        """See `Agent.get_arrays`."""
+        arrays = {f"state/{name}": getattr(self, name).copy() for name in self._names}
+        arrays["streams/agent"] = self.stream.state.copy()
+        arrays["streams/predict"] = self._predict_stream.state.copy()
+        if self.plays_each_arm_first:
+            arrays["order"] = self._order.copy()
+        arrays["observation"] = np.array(self._observation)
+        world = self.venv.unwrapped
+        if hasattr(world, "get_state"):
+            arrays |= {f"world/{name}": array for name, array in world.get_state().items()}
+        return arrays
+
+    def set_arrays(self, arrays: Arrays) -> None:
+        """See `Agent.set_arrays`."""
+        mine = self.get_arrays()
+        for name in mine.keys() | arrays.keys():
+            if name not in arrays or name not in mine:
+                raise StorageError(f"array {name!r} is {'missing' if name in mine else 'unknown'} for {self.name}")
+            if arrays[name].shape != mine[name].shape or arrays[name].dtype != mine[name].dtype:
+                raise StorageError(
+                    f"array {name!r} is {arrays[name].dtype}{list(arrays[name].shape)}, expected "
+                    f"{mine[name].dtype}{list(mine[name].shape)}"
+                )
+        for name in self._names:
+            setattr(self, name, arrays[f"state/{name}"].copy())
+        self.stream = Streams(arrays["streams/agent"].copy())
+        self._predict_stream = Streams(arrays["streams/predict"].copy())
+        if self.plays_each_arm_first:
+            self._order = arrays["order"].copy()
+            self._warming_up = True
+        self._observation = arrays["observation"].copy()
+        world = {name.removeprefix("world/"): array for name, array in arrays.items() if name.startswith("world/")}
+        if world:
+            self.venv.unwrapped.set_state(world)  # type: ignore[attr-defined]
+
+    def member(self, k: int) -> Self:
+        """See `Agent.member`."""
+        if not -self.size <= k < self.size:
+            raise UsageError(f"member({k}) of a population of {self.size}: choose from 0..{self.size - 1}")
+        k %= self.size
+        one = type(self)(self.spec, seeds=[self.seeds[k]], env_kwargs=self.env_kwargs, **self.settings)
+        one.set_arrays({name: array[k : k + 1].copy() for name, array in self.get_arrays().items()})
+        one.num_timesteps = self.num_timesteps
+        return one
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        twin = type(self)(self.spec, seeds=self.seeds, env_kwargs=self.env_kwargs, **copy.deepcopy(self.settings))
+        twin.set_arrays(self.get_arrays())
+        twin.num_timesteps = self.num_timesteps
+        return twin
+
+    def greedy(self, values: NDArray[np.float64]) -> NDArray[np.int64]:
+        """argmax over the arms, ties broken at random."""
+        return argmax_random_ties(values, self.stream)

@@ -1,0 +1,58 @@
+"""The two ends of every table: the player who knows nothing, and the one who is told everything."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rlcourse.agents.bandits.base import BanditAgent
+from rlcourse.agents.base import Arrays
+from rlcourse.errors import UsageError
+
+
+class RandomArm(BanditAgent):
+    """Every arm with equal chances in every round: P(A_t = a) = 1 / K. The lower bound of every table."""
+
+    name = "random"
+
+    def select(self, observation: Any) -> NDArray[np.int64]:
+        """A uniform arm."""
+        return self.stream.integers(self.n_arms)
+
+
+class PerfectKnowledge(BanditAgent):
+    """Told the true value of every arm before each round: A_t = argmax_a q_t(a). The upper bound of every table.
+
+    The truth comes through one door: where `needs_truth` is set, the runner calls `tell` with the world's `arm_values()`.
+    In a world with a hidden regime these are the exact expectations of one who knows its rules (see the world).
+
+    Raises:
+        UsageError: a world that has no `arm_values()`.
+    """
+
+    name = "perfect_knowledge"
+    needs_truth = True
+
+    truth: NDArray[np.float64]
+
+    def initial_state(self, size: int) -> Arrays:
+        """`truth float64 [S, K]`: what was told last."""
+        return {**super().initial_state(size), "truth": np.zeros((size, self.n_arms))}
+
+    def _check_world(self) -> None:
+        if not hasattr(self.venv.unwrapped, "arm_values"):
+            raise UsageError(f"{self.name} is told the truth by arm_values(), which {self.spec.id} does not offer")
+
+    def tell(self, values: NDArray[np.float64]) -> None:
+        """The true value of every arm in this round, `[S, K]`."""
+        self.truth[:] = values
+
+    def select(self, observation: Any) -> NDArray[np.int64]:
+        """The truly best arm."""
+        return self.greedy(self.truth)
+
+    def values(self, observation: Any) -> NDArray[np.float64]:
+        """The truth."""
+        return self.truth

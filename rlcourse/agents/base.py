@@ -1,0 +1,158 @@
+"""The protocol of every agent: a population of learners that `learn`, `predict`, `save`, and part into `member`s.
+
+An agent is `S` independent learners, each with its own copy (or copies) of the world and its own random streams, stepping
+in lockstep. Member `k` of a population equals the population of one with that member's seed.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from gymnasium.vector import VectorEnv
+from numpy.typing import NDArray
+
+from rlcourse.agents.config import AgentConfig, build_config
+from rlcourse.agents.population import parse_seeds
+from rlcourse.agents.storage import write_agent_folder
+from rlcourse.errors import StorageError, UsageError
+from rlcourse.names import resolve_world
+
+Arrays = dict[str, NDArray[Any]]
+
+
+class Agent(ABC):
+    """A population of `S` learners in one world.
+
+    Args:
+        env: a world: an id (`"rlcourse/Bandit-v0"`, `"Bandit-v0"`), an `EnvSpec`, or an environment made from one.
+        seeds: how many learners (seeds 0 .. S-1), or the list of their seeds.
+        env_kwargs: options of the world (JSON values).
+        settings: fields of the configuration `config_class`.
+
+    Raises:
+        UsageError: an unknown setting, an impossible value, or a world in which this agent cannot learn; the message says
+            what would fit.
+    """
+
+    name: ClassVar[str]
+    """The name in the registry."""
+    config_class: ClassVar[type[AgentConfig]] = AgentConfig
+
+    config: AgentConfig
+    venv: VectorEnv[Any, Any, Any]
+    """The worlds of the learners, `S` copies (times the copies a learner)."""
+
+    def __init__(
+        self,
+        env: Any,
+        *,
+        seeds: int | Sequence[int] = 1,
+        env_kwargs: dict[str, Any] | None = None,
+        **settings: Any,
+    ) -> None:
+        self.spec = resolve_world(env)
+        self.env_kwargs = {**self.spec.kwargs, **(env_kwargs or {})}
+        self.seeds = parse_seeds(seeds)
+        self.settings = settings
+        self.config = build_config(self.config_class, settings, owner=self.name)
+        self.num_timesteps = 0
+        self._setup()
+
+    @abstractmethod
+    def _setup(self) -> None:
+        """Make the worlds, refuse those that do not fit, and start the learners."""
+
+    @property
+    def size(self) -> int:
+        """The number of learners S."""
+        return len(self.seeds)
+
+    @abstractmethod
+    def learn(self, steps: int, *, progress: bool = False) -> Self:
+        """Let every learner act and learn for `steps` environment steps; called again, it goes on.
+
+        Args:
+            steps: environment steps of each learner.
+            progress: draw a bar with the time that is left.
+        """
+
+    @abstractmethod
+    def predict(
+        self,
+        observation: Any,
+        state: Any = None,
+        episode_start: NDArray[np.bool_] | None = None,
+        deterministic: bool = True,
+    ) -> tuple[NDArray[np.int64], Any]:
+        """What the learners do now, without learning from it (the signature of stable-baselines3).
+
+        Args:
+            observation: `[S, ...]`, `[S, N, ...]`, or for a population of one also `[...]` and `[N, ...]`.
+            state: memory of the agent, `None` at the start; handed back with the actions.
+            episode_start: where an episode has just begun, the memory is cleared.
+            deterministic: the best action known, or one drawn as while learning (from a stream of its own, so that
+                training is not disturbed).
+
+        Returns:
+            Actions int64 with the leading shape of the observation, and the memory.
+        """
+
+    @abstractmethod
+    def get_arrays(self) -> Arrays:
+        """Copies of all that the future of the population depends on: knowledge, random streams, worlds."""
+
+    @abstractmethod
+    def set_arrays(self, arrays: Arrays) -> None:
+        """Go on from what `get_arrays` gave.
+
+        Raises:
+            StorageError: arrays that are not those of this agent in this world.
+        """
+
+    @abstractmethod
+    def member(self, k: int) -> Self:
+        """The learner in place `k` (0 .. S-1) as a population of one, at the same point of its life."""
+
+    def save(self, folder: str | Path) -> Path:
+        """Write the population into a folder: arrays and JSON, no pickles. `load_agent` reads it.
+
+        Returns:
+            The folder.
+        """
+        manifest = {
+            "agent": self.name,
+            "settings": self.settings,
+            "config": dataclasses.asdict(self.config),
+            "env": self.spec.id,
+            "env_kwargs": self.env_kwargs,
+            "seeds": self.seeds,
+            "num_timesteps": self.num_timesteps,
+        }
+        return write_agent_folder(folder, manifest, self.get_arrays())
+
+    @classmethod
+    def from_saved(cls, manifest: dict[str, Any], arrays: Arrays, folder: str | Path) -> Self:
+        """The agent that a folder's manifest and arrays describe.
+
+        Raises:
+            StorageError: they do not describe an agent that this version can build.
+        """
+        try:
+            agent = cls(
+                manifest["env"], seeds=manifest["seeds"], env_kwargs=manifest["env_kwargs"], **manifest["settings"]
+            )
+            steps = int(manifest["num_timesteps"])
+        except (UsageError, KeyError, TypeError, ValueError) as error:
+            raise StorageError(f"{folder} cannot be loaded: {error}") from error
+        agent.set_arrays(arrays)
+        agent.num_timesteps = steps
+        return agent
+
+    def __repr__(self) -> str:
+        settings = "".join(f", {key}={value!r}" for key, value in self.settings.items())
+        return f"{type(self).__name__}({self.spec.id!r}, seeds={self.size}{settings})"

@@ -1,0 +1,118 @@
+"""Settings of agents: frozen dataclasses whose fields carry a type, a range and a sentence with the source.
+
+    @dataclass(frozen=True)
+    class UCBConfig(AgentConfig):
+        c: NonNegative = 2.0
+        \"\"\"Width of the confidence bonus (Sutton & Barto 2018, figure 2.4).\"\"\"
+
+The command line makes its flags of the same fields, and `build_config` checks values from both.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass
+from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
+
+from rlcourse.errors import UsageError, did_you_mean
+
+
+@dataclass(frozen=True)
+class Within:
+    """The range of a number: `[low, high]`, or `(low, high]` where `above` is set."""
+
+    low: float = -math.inf
+    high: float = math.inf
+    above: bool = False
+
+    def refuses(self, value: float) -> str | None:
+        """What is asked for, where `value` is outside; `None` where it is fine."""
+        inside = (value > self.low if self.above else value >= self.low) and value <= self.high
+        if inside and math.isfinite(value):
+            return None
+        parts = []
+        if math.isfinite(self.low):
+            parts.append(f"{'above' if self.above else 'at least'} {self.low:g}")
+        if math.isfinite(self.high):
+            parts.append(f"at most {self.high:g}")
+        return "finite" if not parts else " and ".join(parts)
+
+
+Probability = Annotated[float, Within(0.0, 1.0)]
+Positive = Annotated[float, Within(0.0, above=True)]
+NonNegative = Annotated[float, Within(0.0)]
+Finite = Annotated[float, Within()]
+Count = Annotated[int, Within(1)]
+
+
+@dataclass(frozen=True)
+class AgentConfig:
+    """No settings; every agent's configuration is a frozen dataclass that extends this one."""
+
+
+C = TypeVar("C", bound=AgentConfig)
+
+
+def build_config(config_class: type[C], settings: dict[str, Any], *, owner: str) -> C:
+    """The configuration with these settings, each of the right type and within its range.
+
+    Args:
+        config_class: the agent's dataclass.
+        settings: field name -> value; the others keep their defaults.
+        owner: the agent's name, for the error.
+
+    Raises:
+        UsageError: an unknown setting (with a suggestion), a wrong type, or a value outside its range.
+    """
+    from typeguard import TypeCheckError, check_type  # not light: only when an agent is built
+
+    hints = get_type_hints(config_class, include_extras=True)
+    for name, value in settings.items():
+        if name not in hints:
+            known = [field.name for field in dataclasses.fields(config_class)]
+            raise UsageError(did_you_mean(name, known, kind=f"setting of {owner}"))
+        wrong = isinstance(value, bool) and bool not in _types(hints[name])  # True is an int to Python, not to us
+        try:
+            check_type(value, hints[name])
+        except TypeCheckError:
+            wrong = True
+        if wrong:
+            raise UsageError(f"{owner}: {name}={value!r} must be {_say(hints[name])}")
+        for limit in _limits(hints[name]):
+            if isinstance(value, (int, float)) and not isinstance(value, bool) and (asked := limit.refuses(value)):
+                raise UsageError(f"{owner}: {name}={value!r} must be {asked}")
+    return config_class(**settings)
+
+
+def _parts(hint: Any) -> list[Any]:
+    """A hint and all that it is made of."""
+    parts = [hint]
+    for inner in get_args(hint):
+        parts += _parts(inner)
+    return parts
+
+
+def _types(hint: Any) -> list[Any]:
+    return [part for part in _parts(hint) if isinstance(part, type)]
+
+
+def _limits(hint: Any) -> list[Within]:
+    return [part for part in _parts(hint) if isinstance(part, Within)]
+
+
+def _say(hint: Any) -> str:
+    """A type as a user would say it."""
+    if get_origin(hint) is Annotated:
+        return _say(get_args(hint)[0])
+    if hint is type(None):
+        return "None"
+    if isinstance(hint, type) and not get_args(hint):
+        return {"int": "a whole number", "float": "a number", "str": "a text", "bool": "True or False"}.get(
+            hint.__name__, hint.__name__
+        )
+    if get_args(hint) and all(isinstance(value, str) for value in get_args(hint)):
+        return "one of " + ", ".join(repr(value) for value in get_args(hint))
+    if get_origin(hint) in (list, tuple):
+        return f"a list, each {_say(get_args(hint)[0])}"
+    return " or ".join(_say(inner) for inner in get_args(hint))

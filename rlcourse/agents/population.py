@@ -1,0 +1,57 @@
+"""The worlds of a population: one native or synchronous vector environment with a copy for every learner."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import gymnasium
+import numpy as np
+from gymnasium.envs.registration import EnvSpec
+from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorEnv
+
+from rlcourse.errors import UsageError
+
+
+def make_population(spec: EnvSpec, env_kwargs: dict[str, Any], size: int) -> VectorEnv[Any, Any, Any]:
+    """`size` copies of a world in lockstep, in autoreset mode DISABLED: the learner says when a copy begins anew.
+
+    Args:
+        spec: the registered world; its native vector face is used where it is one of ours.
+        env_kwargs: options of the world, on top of the spec's own.
+        size: number of copies.
+
+    Raises:
+        UsageError: the world refuses its options.
+    """
+    kwargs = {**spec.kwargs, **env_kwargs}
+    if spec.id.startswith("rlcourse/"):
+        return gymnasium.make_vec(
+            spec.id, num_envs=size, vectorization_mode="vector_entry_point", autoreset_mode="Disabled", **kwargs
+        )
+    try:
+        return SyncVectorEnv(
+            [lambda: gymnasium.make(spec.id, **kwargs)] * size, autoreset_mode=AutoresetMode.DISABLED
+        )
+    except TypeError as error:  # an option that the world's constructor does not have
+        raise UsageError(f"{spec.id} refuses its options {env_kwargs}: {error}") from error
+
+
+def parse_seeds(seeds: int | Sequence[int]) -> list[int]:
+    """A count S gives the seeds 0 .. S-1; a list is taken as it is.
+
+    Raises:
+        UsageError: no seed at all, a negative or doubled one, or something that is no whole number.
+    """
+    if isinstance(seeds, (int, np.integer)) and not isinstance(seeds, bool):
+        if seeds < 1:
+            raise UsageError(f"seeds={seeds} must be at least 1, or a list of seeds")
+        return list(range(int(seeds)))
+    if isinstance(seeds, (str, bytes, bool)) or not isinstance(seeds, (Sequence, np.ndarray)) or not len(seeds):
+        raise UsageError(f"seeds={seeds!r} must be a count or a non-empty list of whole numbers")
+    for seed in seeds:
+        if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
+            raise UsageError(f"seeds must be whole numbers of at least 0, got {seed!r}")
+    if len(set(seeds)) != len(seeds):
+        raise UsageError("the list of seeds names one twice: two members would be the same run")
+    return [int(seed) for seed in seeds]

@@ -1,0 +1,119 @@
+"""Agents on disk: arrays (safetensors) plus JSON, so that loading a stranger's agent runs no code.
+
+A folder holds `agent.json` (what the agent is, and the SHA-256 of its arrays and of itself) and `arrays-<digest>.safetensors`.
+Both are written under another name and renamed, the JSON last; a kill while saving leaves the agent that was there before.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rlcourse.errors import StorageError
+from rlcourse.version import __version__
+
+FORMAT = "rlcourse-agent"
+FORMAT_VERSION = 1
+MANIFEST = "agent.json"
+
+
+def write_agent_folder(folder: str | Path, manifest: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Path:
+    """Write an agent, replacing the one that may be there.
+
+    Args:
+        folder: made if missing.
+        manifest: JSON values that say what the agent is.
+        arrays: all that it has learned; numeric or bool, of any shape.
+
+    Returns:
+        The folder.
+    """
+    from safetensors.numpy import save
+
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    blob = save({name: np.ascontiguousarray(array) for name, array in arrays.items()})
+    digest = hashlib.sha256(blob).hexdigest()
+    file = f"arrays-{digest[:16]}.safetensors"
+    _replace(folder / file, blob)
+    content = {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "rlcourse": __version__,
+        **manifest,
+        "arrays": {"file": file, "sha256": digest},
+    }
+    content["sha256"] = _digest(content)
+    _replace(folder / MANIFEST, (json.dumps(content, indent=2, allow_nan=False) + "\n").encode())
+    for old in folder.glob("arrays-*.safetensors"):
+        if old.name != file:
+            old.unlink()
+    return folder
+
+
+def read_agent_folder(folder: str | Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    """The manifest and the arrays of a saved agent, checked against their digests.
+
+    Raises:
+        StorageError: nothing there, not an agent's folder, a newer format, or a file that was truncated or altered.
+    """
+    from safetensors import SafetensorError
+    from safetensors.numpy import load
+
+    folder = Path(folder)
+    path = folder / MANIFEST
+    try:
+        content = json.loads(path.read_bytes())
+    except (FileNotFoundError, NotADirectoryError):
+        raise StorageError(f"{folder} holds no saved agent: there is no {MANIFEST} in it") from None
+    except (ValueError, RecursionError):
+        raise StorageError(f"{path} is not readable JSON: it was truncated or altered") from None
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise StorageError(f"{path} is not an rlcourse agent")
+    if content.get("format_version") != FORMAT_VERSION:
+        raise StorageError(
+            f"{path} has format version {content.get('format_version')!r}; this rlcourse ({__version__}) reads "
+            f"version {FORMAT_VERSION}"
+        )
+    said = content.pop("sha256", None)
+    if said != _digest(content):
+        raise StorageError(f"{path} was altered since it was saved: its checksum does not fit")
+    file = str(content["arrays"]["file"])
+    if Path(file).name != file:
+        raise StorageError(f"{path} names arrays outside its own folder")
+    try:
+        blob = (folder / file).read_bytes()
+    except OSError:
+        raise StorageError(f"{folder / file} is missing or cannot be read") from None
+    if hashlib.sha256(blob).hexdigest() != content["arrays"]["sha256"]:
+        raise StorageError(f"{folder / file} was truncated or altered since it was saved: its checksum does not fit")
+    try:
+        return content, load(blob)
+    except SafetensorError as error:
+        raise StorageError(f"{folder / file} is not a safetensors file: {error}") from None
+
+
+def _digest(content: dict[str, Any]) -> str:
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _replace(path: Path, blob: bytes) -> None:
+    """Write a file whole or not at all."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(blob)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
