@@ -46,6 +46,9 @@ RETRY = 0xD1342543DE82EF95
 """Distance, in state, between the successive words one tick can be hashed into: an odd number unrelated to
 GAMMA (a multiplier of Steele & Vigna 2021, "Computationally easy, spectrally good multipliers")."""
 
+LARGEST = 1e300
+"""Bound of the parameters of gamma and beta, so that sums of two gammas are finite."""
+
 
 def _mix_into(z: NDArray[np.uint64], out: NDArray[np.uint64], work: NDArray[np.uint64]) -> NDArray[np.uint64]:
     """Hash `z` into `out` (which may be `z`), with `work` as scratch of the same shape."""
@@ -204,7 +207,7 @@ class Streams:
         """64 random bits a number: uint64 [B, *shape]."""
         if shape == () and rows is None:
             if len(self.state) == 1:
-                return np.array([self._next_int()], np.uint64)
+                return np.array([_mix_int(self._next_tick())], np.uint64)
             np.add(self.state, _ADD, self.state)
             return _mix_into(self.state, np.empty(len(self.state), np.uint64), self._work[0])
         ticks = self._ticks(shape, rows)
@@ -214,15 +217,18 @@ class Streams:
         """Uniform on [0, 1), a multiple of 2**-53: float64 [B, *shape]."""
         if shape == () and rows is None:
             if len(self.state) == 1:
-                return np.array([(self._next_int() >> 11) * 2.0**-53])
+                return np.array([(_mix_int(self._next_tick()) >> 11) * 2.0**-53])
             np.add(self.state, _ADD, self.state)
             word, work = self._work
+            result = np.empty(len(word))
             _mix_into(self.state, word, work)
         else:
             word = self._ticks(shape, rows)
-            _mix_into(word, word, np.empty_like(word))
+            work = np.empty_like(word)
+            result = work.view(np.float64)  # fresh memory costs more than the arithmetic
+            _mix_into(word, word, work)
         np.right_shift(word, _S11, word)
-        return np.multiply(word, _UNIT)
+        return np.multiply(word, _UNIT, result)
 
     def integers(
         self, n: ArrayLike, shape: Shape = (), rows: Rows = None, *, check: bool = True
@@ -250,6 +256,8 @@ class Streams:
         if isinstance(n, int):
             if check and not 1 <= n <= 2**63:
                 raise ValueError(f"n must be in [1, 2**63], got {n}")
+            if shape == () and rows is None and len(self.state) == 1:
+                return np.array([_integer_at(self._next_tick(), n)], np.int64)
             small, count = n < 2**32, np.array(n & _MASK, np.uint64)
         else:
             given = np.asarray(n)
@@ -265,7 +273,7 @@ class Streams:
         if (suspect := low < count).any():  # at most n in 2**64
             for at in zip(*np.nonzero(suspect), strict=True):
                 bound = int(np.broadcast_to(count, low.shape)[at])
-                high[at] = _integer_again(int(ticks[at]), bound)
+                high[at] = _integer_at(int(ticks[at]), bound)
         return high.view(np.int64)
 
     def categorical(self, p: ArrayLike, rows: Rows = None, *, check: bool = True) -> NDArray[np.int64]:
@@ -309,7 +317,7 @@ class Streams:
         """Gamma numbers of shape parameter `a` > 0 and scale 1, float64 [B, *shape] (Marsaglia & Tsang 2000).
 
         Raises:
-            ValueError: `a` is not positive and finite.
+            ValueError: `a` is not in (0, 1e300].
         """
         return self._law("gamma", shape, rows, _positive("a", a, check))
 
@@ -319,7 +327,7 @@ class Streams:
         """Beta numbers of parameters `a`, `b` > 0, float64 [B, *shape], from two gammas.
 
         Raises:
-            ValueError: `a` or `b` is not positive and finite.
+            ValueError: `a` or `b` is not in (0, 1e300].
         """
         return self._law("beta", shape, rows, _positive("a", a, check), _positive("b", b, check))
 
@@ -339,17 +347,20 @@ class Streams:
     def _law(self, name: str, shape: Shape, rows: Rows, *parameters: NDArray[np.float64]) -> Any:
         """Apply a compiled law to the next ticks; the parameters may broadcast to, not beyond, the result."""
         law = _compiled().batch(name)
-        ticks = self._ticks(shape, rows)
+        if shape == () and rows is None:
+            ticks = np.add(self.state, _ADD, self.state)
+        else:
+            ticks = self._ticks(shape, rows)
         result = law(ticks, *parameters)
         if result.shape != ticks.shape:
             raise ValueError(f"parameters of {name} must broadcast to {ticks.shape}, not to {result.shape}")
         return result
 
-    def _next_int(self) -> int:
-        """The next bits of a single member."""
-        tick = (self.state.item(0) + _GAMMA) & _MASK
+    def _next_tick(self) -> int:
+        """Advance the only member; its tick as a Python integer."""
+        tick: int = (self.state.item(0) + _GAMMA) & _MASK
         self.state[0] = tick
-        return _mix_int(tick)
+        return tick
 
     def _members(self, rows: Rows) -> NDArray[np.integer[Any]]:
         """Indices of the members that draw."""
@@ -376,8 +387,8 @@ class Streams:
 def _positive(name: str, value: ArrayLike, check: bool) -> NDArray[np.float64]:
     """A parameter as float64; NaN fails both comparisons."""
     array = np.asarray(value, dtype=np.float64)
-    if check and array.size and not (array.min() > 0.0 and array.max() < np.inf):
-        raise ValueError(f"{name} must be positive and finite")
+    if check and array.size and not (array.min() > 0.0 and array.max() <= LARGEST):
+        raise ValueError(f"{name} must be in (0, {LARGEST:g}]")
     return array
 
 
@@ -394,9 +405,9 @@ def _product(
     return upper * count_upper + (middle >> _S32) + (cross >> _S32), word * count
 
 
-def _integer_again(tick: int, n: int) -> int:
-    """Lemire's method on one tick, with rejection: an integer below `n`."""
-    threshold = (2**64 - n) % n
+def _integer_at(tick: int, n: int) -> int:
+    """Lemire's method on one tick, with its rejection: an integer below `n`."""
+    threshold = 2**64 % n
     while True:
         product = _mix_int(tick) * n
         if product & _MASK >= threshold:
