@@ -15,3 +15,4 @@ def _register(name: str, entry_point: str) -> None:
 
 
 _register("CandyMachines-v0", "bandits.candy:CandyMachines")
+_register("Bandit-v0", "bandits.stationary:Stationary")

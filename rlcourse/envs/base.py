@@ -44,11 +44,15 @@ class _Face:
             self._state[name] = np.zeros(batch, np.uint64)
         self._started = False
 
-    def _begin(self, rows: NDArray[np.intp], seeds: Sequence[int] | None, options: dict[str, Any] | None) -> None:
+    def _begin(
+        self, rows: NDArray[np.intp], seeds: Sequence[int] | None, options: dict[str, Any] | None
+    ) -> None:
         """Reset `rows`, re-keying their streams from `seeds` where these are given."""
         keep = bool((options or {}).get("same_problem", False))
         if keep and not self._started:
-            raise UsageError("options={'same_problem': True} keeps the last episode's problem, but there is none yet")
+            raise UsageError(
+                "options={'same_problem': True} keeps the last episode's problem, but there is none yet"
+            )
         if seeds is not None:
             for name in self.rules.streams:
                 if not (keep and name == "problem"):
@@ -72,7 +76,9 @@ class _Face:
     def _restore(self, state: State) -> None:
         if state.keys() != self._state.keys():
             odd = sorted(state.keys() ^ self._state.keys())
-            raise UsageError(f"this state is not one of {type(self).__name__}: it differs in {', '.join(odd)}")
+            raise UsageError(
+                f"this state is not one of {type(self).__name__}: it differs in {', '.join(odd)}"
+            )
         for name, array in self._state.items():
             given = np.asarray(state[name])
             if given.shape != array.shape or given.dtype != array.dtype:
@@ -101,7 +107,9 @@ class WorldEnv(_Face, gymnasium.Env[Any, Any]):
         self.action_space = self.rules.action_space
         self._window: Any = None
 
-    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Any, dict[str, Any]]:
         """Begin an episode: observation and info. `options={"same_problem": True}` keeps what the last one was about."""
         super().reset(seed=seed)
         if seed is None and not self._started:
@@ -135,7 +143,9 @@ class WorldEnv(_Face, gymnasium.Env[Any, Any]):
     def render(self) -> Any:
         """A text (`ansi`), an `uint8 [H, W, 3]` image (`rgb_array`), or nothing but a window on the screen (`human`)."""
         if self.render_mode is None:
-            gymnasium.logger.warn("render() needs a render_mode: pass render_mode='rgb_array' to gymnasium.make")
+            gymnasium.logger.warn(
+                "render() needs a render_mode: pass render_mode='rgb_array' to gymnasium.make"
+            )
             return None
         if not self._started:
             raise gymnasium.error.ResetNeeded("call reset() before render()")
@@ -258,7 +268,9 @@ class WorldVectorEnv(_Face, gymnasium.vector.VectorEnv[Any, Any, Any]):
         if isinstance(seed, (int, np.integer)):
             return [int(seed) + i for i in range(self.num_envs)]
         if len(seed) != self.num_envs:
-            raise UsageError(f"seed has {len(seed)} entries for {self.num_envs} copies: give one each, or one int")
+            raise UsageError(
+                f"seed has {len(seed)} entries for {self.num_envs} copies: give one each, or one int"
+            )
         return [None if one is None else int(one) for one in seed]
 
     def _begin_rows(
@@ -268,7 +280,9 @@ class WorldVectorEnv(_Face, gymnasium.vector.VectorEnv[Any, Any, Any]):
         chosen = [seeds[row] for row in rows]
         if not self._started and None in chosen:
             entropy = self.np_random.integers(2**63, size=self.num_envs)
-            chosen = [int(entropy[row]) if one is None else one for row, one in zip(rows, chosen, strict=True)]
+            chosen = [
+                int(entropy[row]) if one is None else one for row, one in zip(rows, chosen, strict=True)
+            ]
         if None not in chosen:
             self._begin(rows, chosen, options)  # type: ignore[arg-type]
             return
@@ -347,7 +361,9 @@ class WorldVectorEnv(_Face, gymnasium.vector.VectorEnv[Any, Any, Any]):
             return infos
         for key, value in info.items():
             if present is not self._all:
-                value = np.where(present.reshape((-1,) + (1,) * (value.ndim - 1)), value, np.zeros((), value.dtype))
+                value = np.where(
+                    present.reshape((-1,) + (1,) * (value.ndim - 1)), value, np.zeros((), value.dtype)
+                )
             infos[key] = value
             infos["_" + key] = present.copy()
         return infos

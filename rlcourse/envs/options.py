@@ -32,7 +32,9 @@ def check_number(
     return float(value)
 
 
-def check_numbers(name: str, values: Any, low: float = -math.inf, high: float = math.inf) -> NDArray[np.float64]:
+def check_numbers(
+    name: str, values: Any, low: float = -math.inf, high: float = math.inf
+) -> NDArray[np.float64]:
     """A non-empty list of finite numbers within the bounds, or a `UsageError` that names the wrong entry."""
     if not isinstance(values, (list, tuple, np.ndarray)) or len(values) == 0:
         raise UsageError(f"{name}={values!r} must be a list of numbers, one an arm")

@@ -18,6 +18,7 @@ from rlcourse.errors import UsageError, did_you_mean
 
 State = dict[str, NDArray[Any]]
 
+
 class Outcome(NamedTuple):
     """What one step of a batch gives; every array leads with `[B]`."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, ClassVar
 
 import gymnasium
@@ -14,14 +14,28 @@ from rlcourse.envs.base import WorldEnv, WorldVectorEnv
 from rlcourse.envs.rules import Outcome, Rules, State
 
 
+@lru_cache(maxsize=64)
+def row_starts(batch: int, width: int) -> NDArray[np.int64]:
+    """Where each row of a C-ordered array `[batch, width]` begins in its flat view, read-only `[batch]`."""
+    starts = np.arange(0, batch * width, width)
+    starts.flags.writeable = False
+    return starts
+
+
+def row_max(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The maximum of every row of `[B, K]`; for few columns several times faster than `values.max(axis=1)`."""
+    return np.maximum.reduce(values.T.copy(), axis=0)
+
+
 class BanditRules(Rules):
     """Rules of a bandit world: `K` arms; in every round one is pulled and pays.
 
     A subclass keeps what it needs in the state and gives the current mean of every arm. This base draws up the round:
     the pseudo-regret of the pull against the best arm *now*, the reward, the change of the world, the clock.
 
-    State: `round int64 [B]` (rounds played), `pulls int64 [B, K]` and `paid float64 [B]` for the picture, and the streams
-    "problem" (what `reset` draws), "noise" (rewards) and, where the world moves by itself, "drift".
+    State: `round int64 [B]` (rounds played); for the picture `pulls int64 [B, K]`, `last int64 [B]` (the arm pulled last,
+    -1 for none) and `paid float64 [B]`; the streams "problem" (what `reset` draws), "noise" (rewards) and, where the
+    world moves by itself, "drift".
     """
 
     streams: ClassVar[tuple[str, ...]] = ("problem", "noise")
@@ -59,7 +73,7 @@ class BanditRules(Rules):
 
     def best_means(self, state: State) -> NDArray[np.float64]:
         """The mean reward of the best arm in this round, `[B]`."""
-        return self.arm_means(state).max(axis=1)
+        return row_max(self.arm_means(state))
 
     @abstractmethod
     def draw_rewards(
@@ -100,6 +114,7 @@ class BanditRules(Rules):
         return {
             "round": np.zeros(batch, np.int64),
             "pulls": np.zeros((batch, self.n_arms), np.int64),
+            "last": np.zeros(batch, np.int64),
             "paid": np.zeros(batch),
             **self.allocate_arms(batch),
         }
@@ -108,6 +123,7 @@ class BanditRules(Rules):
         """See `Rules.reset`."""
         for name in ("round", "pulls", "paid"):
             state[name][rows] = 0
+        state["last"][rows] = -1
         if not same_problem:
             self.draw_problem(state, rows)
         self.begin(state, rows)
@@ -115,14 +131,14 @@ class BanditRules(Rules):
     def step(self, state: State, actions: NDArray[np.int64]) -> Outcome:
         """See `Rules.step`."""
         batch = len(actions)
-        flat = np.arange(0, batch * self.n_arms, self.n_arms)
-        flat += actions
+        flat = row_starts(batch, self.n_arms) + actions
         means = self.arm_means(state).reshape(-1).take(flat)
         regret = self.best_means(state) - means
         rewards = self.draw_rewards(state, actions, means)
         state["round"] += 1
         state["paid"] += rewards
-        state["pulls"].reshape(-1)[flat] += 1
+        state["last"][:] = actions
+        np.add.at(state["pulls"].reshape(-1), flat, 1)
         self.advance(state, actions, rewards)
         truncated = state["round"] >= self.n_rounds
         return Outcome(rewards, np.zeros(batch, np.bool_), truncated, {"regret": regret})
