@@ -270,10 +270,10 @@ class Streams:
         ticks = self._ticks(shape, rows)
         word = mix64(ticks)
         high, low = _product(word, count, small)
-        if (suspect := low < count).any():  # at most n in 2**64
-            for at in zip(*np.nonzero(suspect), strict=True):
-                bound = int(np.broadcast_to(count, low.shape)[at])
-                high[at] = _integer_at(int(ticks[at]), bound)
+        if (low < count).any():  # n in 2**64: only then is the threshold worth a division
+            bounds = np.broadcast_to(count, low.shape)
+            for at in zip(*np.nonzero(low < np.negative(bounds) % bounds), strict=True):
+                high[at] = _integer_at(int(ticks[at]), int(bounds[at]))
         return high.view(np.int64)
 
     def categorical(self, p: ArrayLike, rows: Rows = None, *, check: bool = True) -> NDArray[np.int64]:
