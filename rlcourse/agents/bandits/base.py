@@ -36,6 +36,8 @@ class BanditAgent(Agent):
     """For a strategy that is defined on bounded rewards alone: what would fit an unbounded world instead."""
     needs_truth: ClassVar[bool] = False
     """The runner tells the true value of every arm before each pull (`tell`)."""
+    looks: ClassVar[bool] = False
+    """Its `values` depend on what is observed; a plain strategy's do not."""
     learns_problem: ClassVar[bool] = True
     """Knowledge holds for the problem of the current game, so evaluation keeps that problem."""
 
@@ -189,9 +191,11 @@ class BanditAgent(Agent):
     ) -> tuple[NDArray[np.int64], Any]:
         """See `Agent.predict`."""
         lead, columns = self._columns(observation)
-        actions = [
-            self.values(column).argmax(axis=1) if deterministic else self._act_aside(column) for column in columns
-        ]
+        if deterministic and not self.looks:
+            actions = [self.values(columns[0]).argmax(axis=1)] * len(columns)
+        else:
+            decide = self._decide if deterministic else self._act_aside
+            actions = [decide(column) for column in columns]
         stacked = np.stack(actions, axis=1).reshape(lead)
         return stacked.astype(np.int64), state
 
@@ -209,6 +213,9 @@ class BanditAgent(Agent):
                 f"the observation leads with {list(lead)}, expected [{self.size}] or [{self.size}, N]: one for each member"
             )
         return lead, [np.ascontiguousarray(table[:, n]) for n in range(table.shape[1])]
+
+    def _decide(self, observation: NDArray[Any]) -> NDArray[np.int64]:
+        return self.values(observation).argmax(axis=1)
 
     def _act_aside(self, observation: NDArray[Any]) -> NDArray[np.int64]:
         """One act as while learning, from the stream for predictions, after which all is as it was."""

@@ -21,6 +21,16 @@ class RandomArm(BanditAgent):
         """A uniform arm."""
         return self.stream.integers(self.n_arms)
 
+    def predict(
+        self,
+        observation: Any,
+        state: Any = None,
+        episode_start: NDArray[np.bool_] | None = None,
+        deterministic: bool = True,
+    ) -> tuple[NDArray[np.int64], Any]:
+        """A uniform arm, whatever is asked: there is no best action to one who chooses by chance."""
+        return super().predict(observation, state, episode_start, deterministic=False)
+
 
 class PerfectKnowledge(BanditAgent):
     """Told the true value of every arm before each round: A_t = argmax_a q_t(a). The upper bound of every table.
@@ -46,8 +56,10 @@ class PerfectKnowledge(BanditAgent):
             raise UsageError(f"{self.name} is told the truth by arm_values(), which {self.spec.id} does not offer")
 
     def tell(self, values: NDArray[np.float64]) -> None:
-        """The true value of every arm in this round, `[S, K]`."""
-        self.truth[:] = values
+        """The true value of every arm in this round, `[S, K]`; before `predict` also `[S, N, K]`, for N copies a member."""
+        self._told = values
+        if values.shape == self.truth.shape:
+            self.truth[:] = values
 
     def select(self, observation: Any) -> NDArray[np.int64]:
         """The truly best arm."""
@@ -56,3 +68,21 @@ class PerfectKnowledge(BanditAgent):
     def values(self, observation: Any) -> NDArray[np.float64]:
         """The truth."""
         return self.truth
+
+    def predict(
+        self,
+        observation: Any,
+        state: Any = None,
+        episode_start: NDArray[np.bool_] | None = None,
+        deterministic: bool = True,
+    ) -> tuple[NDArray[np.int64], Any]:
+        """The best arm by what was told last.
+
+        Raises:
+            UsageError: nothing was told, or for another number of copies than are observed.
+        """
+        lead, columns = self._columns(observation)
+        told = getattr(self, "_told", None)
+        if told is None or told.size != self.size * len(columns) * self.n_arms:
+            raise UsageError(f"{self.name} must be told the arms' values (env.unwrapped.arm_values()) before it predicts")
+        return told.argmax(axis=-1).reshape(lead), state
