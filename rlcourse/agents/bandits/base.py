@@ -85,6 +85,14 @@ class BanditAgent(Agent):
         """How good every arm looks, `[S, K]`: what the deterministic policy maximises and the viewer draws."""
         return self.means
 
+    def recommendation(self) -> NDArray[np.int64]:
+        """The arm that every member would settle on now, int64 `[S]`; what simple regret is measured of."""
+        return self.values(self._observation).argmax(axis=1)
+
+    def final_scores(self) -> dict[str, NDArray[np.float64]]:
+        """Figures that only the strategy itself knows, such as when it stopped exploring: name -> float64 `[S]`."""
+        return {}
+
     # ---------------------------------------------------------------- the worlds
 
     def _setup(self) -> None:
