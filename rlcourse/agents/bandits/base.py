@@ -136,6 +136,17 @@ class BanditAgent(Agent):
         rounds = getattr(self.venv.unwrapped, "n_rounds", None)
         return None if rounds is None else int(rounds)
 
+    def planned_horizon(self) -> int:
+        """The rounds T that a strategy with a setting `horizon` is tuned for: the setting, else what the world says.
+
+        Raises:
+            UsageError: neither says it.
+        """
+        rounds = getattr(self.config, "horizon", None) or self.world_horizon()
+        if rounds is None:
+            raise UsageError(f"{self.name} plans for a horizon, which {self.spec.id} does not say: give horizon=ROUNDS")
+        return int(rounds)
+
     # ---------------------------------------------------------------- the loop
 
     def act(self, observation: Any) -> NDArray[np.int64]:
@@ -148,8 +159,10 @@ class BanditAgent(Agent):
         young = np.flatnonzero(self.t < self.n_arms)
         if len(young) == self.size:
             return self._order[young, self.t[young].astype(np.int64)]
+        unmoved = self.stream.state[young]
         with np.errstate(divide="ignore", invalid="ignore"):
             actions = self.select(observation)
+        self.stream.state[young] = unmoved  # they were not asked, so they have drawn nothing
         actions[young] = self._order[young, self.t[young].astype(np.int64)]
         return actions
 
