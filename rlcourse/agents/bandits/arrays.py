@@ -22,24 +22,38 @@ def argmax_random_ties(values: NDArray[np.float64], stream: Streams) -> NDArray[
     Returns:
         int64 `[S]`.
     """
-    size, arms = values.shape
-    first = values.argmax(axis=1)
-    best = values.reshape(-1).take(np.arange(0, size * arms, arms) + first)
-    equal = values == best[:, None]
-    if np.count_nonzero(equal) == size:
-        return first
-    where = np.flatnonzero(equal) // arms
-    rows = np.unique(where[1:][where[1:] == where[:-1]])
-    tied = equal[rows]
-    pick = stream.integers(np.count_nonzero(tied, axis=1), rows=rows)
-    first[rows] = (tied.cumsum(axis=1) > pick[:, None]).argmax(axis=1)
-    return first
+    from rlcourse.agents.bandits.compiled import argmax_ties  # numba: loaded when the first agent acts
+
+    actions = np.empty(len(values), np.int64)
+    argmax_ties(np.ascontiguousarray(values, np.float64), stream.state, actions)
+    return actions
 
 
 def softmax(preferences: NDArray[np.float64]) -> NDArray[np.float64]:
     """exp(x) / sum exp(x) along the last axis, shifted so that nothing overflows."""
     weights = np.exp(preferences - preferences.max(axis=-1, keepdims=True))
     return weights / weights.sum(axis=-1, keepdims=True)
+
+
+def flip_coins(chances: NDArray[np.float64], stream: Streams) -> NDArray[np.float64]:
+    """1 with these chances, else 0: makes rewards in [0, 1] binary without changing their means.
+
+    Only the members whose chance is neither 0 nor 1 draw. Source: Agrawal & Goyal (2012), "Analysis of Thompson sampling
+    for the multi-armed bandit problem", algorithm 2.
+
+    Args:
+        chances: float64 `[S]`, in [0, 1].
+        stream: the streams of the S members.
+
+    Returns:
+        float64 `[S]` of zeros and ones.
+    """
+    rows = np.flatnonzero((chances > 0.0) & (chances < 1.0))
+    if not len(rows):
+        return chances
+    coins = chances.copy()
+    coins[rows] = stream.uniform(rows=rows) < chances[rows]
+    return coins
 
 
 def rows_of(mask: NDArray[Any]) -> NDArray[np.intp]:

@@ -7,7 +7,6 @@ restores, slices and restarts them.
 
 from __future__ import annotations
 
-import copy
 import math
 from typing import Any, ClassVar, Self
 
@@ -71,15 +70,9 @@ class BanditAgent(Agent):
             actions: int64 `[S]`.
             rewards: float64 `[S]`.
         """
-        flat = self.offset + actions
-        counts, means = self.counts.reshape(-1), self.means.reshape(-1)
-        n = counts.take(flat)
-        n += 1.0
-        counts[flat] = n
-        old = means.take(flat)
-        old += (rewards - old) / n
-        means[flat] = old
-        self.t += 1.0
+        from rlcourse.agents.bandits.compiled import sample_means  # numba: loaded when the first agent acts
+
+        sample_means(self.counts, self.means, self.t, actions, rewards)
 
     def values(self, observation: Any) -> NDArray[np.float64]:
         """How good every arm looks, `[S, K]`: what the deterministic policy maximises and the viewer draws."""
@@ -109,12 +102,9 @@ class BanditAgent(Agent):
         self.n_arms = int(space.n)
         low, high = getattr(world, "reward_range", (-math.inf, math.inf))
         self.reward_low, self.reward_high = float(low), float(high)
-        if self.needs_bounded_rewards and not math.isfinite(high - low):
-            raise UsageError(
-                f"{self.name} needs bounded rewards, and {self.spec.id} with these options has none: "
-                f"{self.needs_bounded_rewards} would fit"
-            )
-        self.reward_scale = high - low if math.isfinite(high - low) else 1.0
+        if self.needs_bounded_rewards:
+            self.require_bounded_rewards(self.needs_bounded_rewards)
+        self.reward_scale = high - low if 0.0 < high - low < math.inf else 1.0
         self._check_world()
         self.offset = np.arange(0, self.size * self.n_arms, self.n_arms)
         self.stream = Streams.from_seeds(self.seeds, "agent")
@@ -130,6 +120,13 @@ class BanditAgent(Agent):
 
     def _check_world(self) -> None:
         """Refuse, with a `UsageError`, a world that lacks what this strategy needs."""
+
+    def require_bounded_rewards(self, fitting: str) -> None:
+        """Refuse a world whose rewards have no known bounds, and name the strategies that would fit."""
+        if not math.isfinite(self.reward_high - self.reward_low):
+            raise UsageError(
+                f"{self.name} needs bounded rewards, and {self.spec.id} with these options has none: {fitting} would fit"
+            )
 
     def world_horizon(self) -> int | None:
         """The rounds that the world says an episode has; `None` where it does not say."""
@@ -147,6 +144,10 @@ class BanditAgent(Agent):
             raise UsageError(f"{self.name} plans for a horizon, which {self.spec.id} does not say: give horizon=ROUNDS")
         return int(rounds)
 
+    def scaled(self, rewards: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Rewards of any shape brought to [0, 1] by the bounds of the world, which must be finite."""
+        return np.clip((rewards - self.reward_low) / self.reward_scale, 0.0, 1.0)
+
     # ---------------------------------------------------------------- the loop
 
     def act(self, observation: Any) -> NDArray[np.int64]:
@@ -160,8 +161,10 @@ class BanditAgent(Agent):
         if len(young) == self.size:
             return self._order[young, self.t[young].astype(np.int64)]
         unmoved = self.stream.state[young]
+        before = self.stream.state[young]
         with np.errstate(divide="ignore", invalid="ignore"):
             actions = self.select(observation)
+        self.stream.state[young] = before  # a member alone would not have been asked, so it has drawn nothing
         self.stream.state[young] = unmoved  # they were not asked, so they have drawn nothing
         actions[young] = self._order[young, self.t[young].astype(np.int64)]
         return actions
@@ -298,12 +301,20 @@ class BanditAgent(Agent):
         one.num_timesteps = self.num_timesteps
         return one
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
-        twin = type(self)(self.spec, seeds=self.seeds, env_kwargs=self.env_kwargs, **copy.deepcopy(self.settings))
-        twin.set_arrays(self.get_arrays())
-        twin.num_timesteps = self.num_timesteps
-        return twin
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle and deepcopy what `save` keeps; the worlds are made anew and put where they were."""
+        arguments = (self.spec, self.seeds, self.env_kwargs, self.settings)
+        return _revive, (type(self), arguments, self.get_arrays(), self.num_timesteps)
 
     def greedy(self, values: NDArray[np.float64]) -> NDArray[np.int64]:
         """argmax over the arms, ties broken at random."""
         return argmax_random_ties(values, self.stream)
+
+
+def _revive(kind: type[BanditAgent], arguments: tuple[Any, ...], arrays: Arrays, num_timesteps: int) -> BanditAgent:
+    """The agent that `__reduce__` took apart."""
+    spec, seeds, env_kwargs, settings = arguments
+    agent = kind(spec, seeds=seeds, env_kwargs=env_kwargs, **settings)
+    agent.set_arrays(arrays)
+    agent.num_timesteps = num_timesteps
+    return agent

@@ -1,0 +1,55 @@
+"""The two loops that every strategy runs in every round, compiled: NumPy would need ten passes over the table for each.
+
+Both go member by member and touch nothing but that member's row and stream, so a member's numbers do not depend on the others.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from numba import njit
+
+from rlcourse.streams_compiled import next_integer
+
+
+@njit(
+    ["void(float64[:, ::1], uint64[::1], int64[::1])"],
+    cache=True,
+    error_model="numpy",
+)
+def argmax_ties(values: Any, state: Any, out: Any) -> None:
+    """The column of every row's maximum; where several are equal, one of them by the member's own stream."""
+    size, arms = values.shape
+    for i in range(size):
+        best = values[i, 0]
+        at = 0
+        ties = 1
+        for a in range(1, arms):
+            value = values[i, a]
+            if value > best:
+                best, at, ties = value, a, 1
+            elif value == best:
+                ties += 1
+        if ties > 1:
+            pick = next_integer(state, i, ties)
+            a = at
+            while pick > 0:
+                a += 1
+                if values[i, a] == best:
+                    pick -= 1
+            at = a
+        out[i] = at
+
+
+@njit(
+    ["void(float64[:, ::1], float64[:, ::1], float64[::1], int64[::1], float64[::1])"],
+    cache=True,
+    error_model="numpy",
+)
+def sample_means(counts: Any, means: Any, t: Any, actions: Any, rewards: Any) -> None:
+    """N(A) <- N(A) + 1;  Q(A) <- Q(A) + (R - Q(A)) / N(A)  (Sutton & Barto 2018, eq. 2.3)."""
+    for i in range(len(actions)):
+        a = actions[i]
+        counts[i, a] += 1.0
+        means[i, a] += (rewards[i] - means[i, a]) / counts[i, a]
+        t[i] += 1.0
