@@ -78,7 +78,7 @@ def build_config(config_class: type[C], settings: dict[str, Any], *, owner: str)
         except TypeCheckError:
             wrong = True
         if wrong:
-            raise UsageError(f"{owner}: {name}={value!r} must be {_say(hints[name])}")
+            raise UsageError(f"{owner}: {name}={value!r} must be {say_type(hints[name])}")
         for limit in _limits(hints[name]):
             if isinstance(value, (int, float)) and not isinstance(value, bool) and (asked := limit.refuses(value)):
                 raise UsageError(f"{owner}: {name}={value!r} must be {asked}")
@@ -101,10 +101,10 @@ def _limits(hint: Any) -> list[Within]:
     return [part for part in _parts(hint) if isinstance(part, Within)]
 
 
-def _say(hint: Any) -> str:
+def say_type(hint: Any) -> str:
     """A type as a user would say it."""
     if get_origin(hint) is Annotated:
-        return _say(get_args(hint)[0])
+        return say_type(get_args(hint)[0])
     if hint is type(None):
         return "None"
     if isinstance(hint, type) and not get_args(hint):
@@ -114,5 +114,5 @@ def _say(hint: Any) -> str:
     if get_args(hint) and all(isinstance(value, str) for value in get_args(hint)):
         return "one of " + ", ".join(repr(value) for value in get_args(hint))
     if get_origin(hint) in (list, tuple):
-        return f"a list, each {_say(get_args(hint)[0])}"
-    return " or ".join(_say(inner) for inner in get_args(hint))
+        return f"a list, each {say_type(get_args(hint)[0])}"
+    return " or ".join(say_type(inner) for inner in get_args(hint))
