@@ -42,6 +42,7 @@ _ADD, _M1, _M2 = (np.array(c, np.uint64) for c in (_GAMMA, _MIX1, _MIX2))
 _S30, _S27, _S31, _S11, _S32 = (np.array(s, np.uint64) for s in (30, 27, 31, 11, 32))
 _LOW32 = np.array(2**32 - 1, np.uint64)
 _UNIT = np.array(2.0**-53)
+_BLOCK = 8192
 RETRY = 0xD1342543DE82EF95
 """Distance, in state, between the successive words one tick can be hashed into: an odd number unrelated to
 GAMMA (a multiplier of Steele & Vigna 2021, "Computationally easy, spectrally good multipliers")."""
@@ -61,6 +62,23 @@ def _mix_into(z: NDArray[np.uint64], out: NDArray[np.uint64], work: NDArray[np.u
     np.right_shift(out, _S31, work)
     np.bitwise_xor(out, work, out)
     return out
+
+
+def _mix_blocks(ticks: NDArray[np.uint64], unit: bool = False) -> NDArray[np.uint64]:
+    """Hash a fresh array of ticks in place; with `unit`, on to the float64 bits of uniforms on [0, 1).
+
+    In blocks that stay in the cache: touching fresh memory costs several times the arithmetic.
+    """
+    flat = ticks.reshape(-1)
+    work = np.empty(min(flat.size, _BLOCK), np.uint64)
+    for start in range(0, flat.size, _BLOCK):
+        block = flat[start : start + _BLOCK]
+        scratch = work[: len(block)]
+        _mix_into(block, block, scratch)
+        if unit:
+            np.right_shift(block, _S11, scratch)
+            np.multiply(scratch, _UNIT, block.view(np.float64))
+    return ticks
 
 
 def _mix_int(z: int) -> int:
@@ -210,25 +228,19 @@ class Streams:
                 return np.array([_mix_int(self._next_tick())], np.uint64)
             np.add(self.state, _ADD, self.state)
             return _mix_into(self.state, np.empty(len(self.state), np.uint64), self._work[0])
-        ticks = self._ticks(shape, rows)
-        return _mix_into(ticks, ticks, np.empty_like(ticks))
+        return _mix_blocks(self._ticks(shape, rows))
 
     def uniform(self, shape: Shape = (), rows: Rows = None) -> NDArray[np.float64]:
         """Uniform on [0, 1), a multiple of 2**-53: float64 [B, *shape]."""
-        if shape == () and rows is None:
-            if len(self.state) == 1:
-                return np.array([(_mix_int(self._next_tick()) >> 11) * 2.0**-53])
-            np.add(self.state, _ADD, self.state)
-            word, work = self._work
-            result = np.empty(len(word))
-            _mix_into(self.state, word, work)
-        else:
-            word = self._ticks(shape, rows)
-            work = np.empty_like(word)
-            result = work.view(np.float64)  # fresh memory costs more than the arithmetic
-            _mix_into(word, word, work)
+        if shape != () or rows is not None:
+            return _mix_blocks(self._ticks(shape, rows), unit=True).view(np.float64)
+        if len(self.state) == 1:
+            return np.array([(_mix_int(self._next_tick()) >> 11) * 2.0**-53])
+        np.add(self.state, _ADD, self.state)
+        word, work = self._work
+        _mix_into(self.state, word, work)
         np.right_shift(word, _S11, word)
-        return np.multiply(word, _UNIT, result)
+        return np.multiply(word, _UNIT)
 
     def integers(
         self, n: ArrayLike, shape: Shape = (), rows: Rows = None, *, check: bool = True
