@@ -1,4 +1,4 @@
-"""The worlds. Every `register()` call of the package stands here; entry points are strings, so nothing else loads."""
+"""The worlds. Every `register()` call of the package stands here; entry points are strings that load late."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from gymnasium.envs.registration import register
 
 
 def _register(name: str, entry_point: str) -> None:
-    """One world, one line: `module:Class` of the scalar face; the vector face has the same name with `VectorEnv`."""
+    """One world, one line: `module:Name` of the faces `NameEnv` and `NameVectorEnv`."""
     register(
         id=f"rlcourse/{name}",
         entry_point=f"rlcourse.envs.{entry_point}Env",
@@ -16,3 +16,10 @@ def _register(name: str, entry_point: str) -> None:
 
 _register("CandyMachines-v0", "bandits.candy:CandyMachines")
 _register("Bandit-v0", "bandits.stationary:Stationary")
+_register("DriftingBandit-v0", "bandits.drifting:DriftingBandit")
+_register("SwitchingBandit-v0", "bandits.switching:SwitchingBandit")
+_register("ReactiveCandyMachines-v0", "bandits.reactive:ReactiveCandyMachines")
+_register("RestlessBandit-v0", "bandits.restless:RestlessBandit")
+_register("ContextualBandit-v0", "bandits.contextual:ContextualBandit")
+_register("HiddenContextBandit-v0", "bandits.hidden:HiddenContextBandit")
+_register("AdversarialBandit-v0", "bandits.adversarial:AdversarialBandit")

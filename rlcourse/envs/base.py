@@ -1,9 +1,9 @@
 """The faces of a world: `gymnasium.Env` and the native `gymnasium.vector.VectorEnv` over one set of rules.
 
-The scalar world is a batch of one, so no dynamics are written twice. Every sub-environment owns its random streams
-(`rlcourse.streams`), which are part of the state arrays; hence a snapshot of the arrays is a snapshot of the world, and
-sub-environment `i` of a batch that was reset with seed `s` equals the scalar world reset with `s + i`, whatever its
-neighbours do.
+The scalar world is a batch of one, so no dynamics are written twice. Every sub-environment owns its random
+streams (`rlcourse.streams`), which are part of the state arrays; hence a snapshot of the arrays is a snapshot
+of the world, and sub-environment `i` of a batch that was reset with seed `s` equals the scalar world reset
+with `s + i`, whatever its neighbours do.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class _Face:
 
     def _check_actions(self, actions: NDArray[np.int64]) -> None:
         n = self.rules.action_space.n
-        if actions.size and (actions.min() < 0 or actions.max() >= n):
+        if actions.view(np.uint64).max() >= n:  # one look: a negative action is a huge unsigned one
             wrong = actions[(actions < 0) | (actions >= n)][0]
             raise UsageError(f"action {wrong} is outside 0..{n - 1}, the actions of {type(self).__name__}")
 
@@ -98,7 +98,7 @@ class WorldEnv(_Face, gymnasium.Env[Any, Any]):
         options: the fields of the rules, all JSON values.
     """
 
-    metadata: dict[str, Any] = RENDER_METADATA  # noqa: RUF012  (Gymnasium declares it so)
+    metadata: dict[str, Any] = RENDER_METADATA
 
     def __init__(self, *, render_mode: str | None = None, **options: Any) -> None:
         self._build(1, render_mode, options)
@@ -110,7 +110,7 @@ class WorldEnv(_Face, gymnasium.Env[Any, Any]):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Any, dict[str, Any]]:
-        """Begin an episode: observation and info. `options={"same_problem": True}` keeps what the last one was about."""
+        """Begin an episode: observation, info. `options={"same_problem": True}` keeps the last problem."""
         super().reset(seed=seed)
         if seed is None and not self._started:
             seed = int(self.np_random.integers(2**63))
@@ -141,7 +141,7 @@ class WorldEnv(_Face, gymnasium.Env[Any, Any]):
         return self.rules.observe(self._state)[0]
 
     def render(self) -> Any:
-        """A text (`ansi`), an `uint8 [H, W, 3]` image (`rgb_array`), or nothing but a window on the screen (`human`)."""
+        """A text (`ansi`), an image `uint8 [H, W, 3]` (`rgb_array`), or a window on the screen (`human`)."""
         if self.render_mode is None:
             gymnasium.logger.warn(
                 "render() needs a render_mode: pass render_mode='rgb_array' to gymnasium.make"
@@ -195,7 +195,8 @@ class WorldVectorEnv(_Face, gymnasium.vector.VectorEnv[Any, Any, Any]):
 
     Args:
         num_envs: how many copies.
-        autoreset_mode: `AutoresetMode` or its value: "NextStep" (Gymnasium's default), "SameStep", "Disabled".
+        autoreset_mode: `AutoresetMode` or its value: "NextStep" (Gymnasium's default), "SameStep",
+            "Disabled".
         render_mode: as in `WorldEnv`; `render()` gives a tuple with a picture a copy.
         options: the fields of the rules, all JSON values.
 
@@ -238,14 +239,16 @@ class WorldVectorEnv(_Face, gymnasium.vector.VectorEnv[Any, Any, Any]):
         """Begin episodes in all copies, or in those of `options["reset_mask"]` (`bool [num_envs]`).
 
         Args:
-            seed: an int (copy `i` gets `seed + i`), one seed a copy, or `None` to go on with the streams as they are.
+            seed: an int (copy `i` gets `seed + i`), one seed a copy, or `None` to go on with the streams as
+                they are.
             options: `reset_mask`, `same_problem`; never altered.
 
         Returns:
             Observations `[num_envs, ...]` and an empty info.
 
         Raises:
-            UsageError: a list of seeds of another length, or a mask of another shape or dtype or without a True.
+            UsageError: a list of seeds of another length, or a mask of another shape or dtype or without a
+                True.
         """
         seeds = self._seeds(seed)
         mask = (options or {}).get("reset_mask")
@@ -311,7 +314,8 @@ class WorldVectorEnv(_Face, gymnasium.vector.VectorEnv[Any, Any, Any]):
         elif self.autoreset_mode is AutoresetMode.DISABLED:
             over = np.flatnonzero(self._finished)
             raise UsageError(
-                f"copy {over[0]} is finished: with autoreset_mode='Disabled' call reset(options={{'reset_mask': ...}})"
+                f"copy {over[0]} is finished: with autoreset_mode='Disabled' "
+                "call reset(options={'reset_mask': ...})"
             )
         else:  # NEXT_STEP: the finished copies begin anew instead of moving
             stepped = ~self._finished
@@ -319,7 +323,7 @@ class WorldVectorEnv(_Face, gymnasium.vector.VectorEnv[Any, Any, Any]):
         rewards, terminated, truncated, _ = outcome
         infos = self._infos(outcome.info, stepped)
         done = terminated | truncated
-        self._any_finished = bool(done.any())
+        self._any_finished = bool(np.count_nonzero(done))
         if self.autoreset_mode is AutoresetMode.SAME_STEP:
             if self._any_finished:
                 infos = self._same_step(done, outcome.info)
@@ -329,7 +333,7 @@ class WorldVectorEnv(_Face, gymnasium.vector.VectorEnv[Any, Any, Any]):
         return self.rules.observe(self._state), rewards, terminated, truncated, infos
 
     def _step_others(self, actions: NDArray[np.int64], over: NDArray[np.intp]) -> Outcome:
-        """Step all but `over`, which are reset. They are put back first, since their streams must not have moved."""
+        """Step all but `over`, which are put back as they were (their streams too) and then reset."""
         before = {name: array[over] for name, array in self._state.items()}
         outcome = self.rules.step(self._state, actions)
         for name, array in self._state.items():
@@ -341,7 +345,7 @@ class WorldVectorEnv(_Face, gymnasium.vector.VectorEnv[Any, Any, Any]):
         return outcome
 
     def _same_step(self, done: NDArray[np.bool_], info: dict[str, NDArray[Any]]) -> dict[str, Any]:
-        """Reset the finished copies at once; their last observation and info move to `final_obs` and `final_info`."""
+        """Reset the finished copies at once; the last observations go to `final_obs`, `final_info`."""
         last = self.rules.observe(self._state)
         final_obs = np.full(self.num_envs, None, dtype=object)
         rows = np.flatnonzero(done)

@@ -1,4 +1,4 @@
-"""Checks of a world's options: each gives back the value in its normal form, or says in one line what would be right."""
+"""Checks of a world's options: each gives the value in its normal form, or says what would be right."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def check_count(name: str, value: Any, at_least: int = 1) -> int:
 def check_number(
     name: str, value: Any, low: float = -math.inf, high: float = math.inf, *, open_low: bool = False
 ) -> float:
-    """A finite number within `[low, high]` (`(low, high]` with `open_low`), or a `UsageError` that names it."""
+    """A finite number in `[low, high]` (`(low, high]` with `open_low`), or a `UsageError` that names it."""
     fine = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
     if not fine or not math.isfinite(value) or not low <= value <= high or (open_low and value == low):
         bounds = f"{'above' if open_low else 'at least'} {low:g}" if math.isfinite(low) else ""
@@ -51,3 +51,25 @@ def check_choice(name: str, value: Any, known: Iterable[str]) -> str:
 def set_field(rules: Any, name: str, value: Any) -> None:
     """Write a normalised option back into the frozen dataclass while it is being built."""
     object.__setattr__(rules, name, value)
+
+
+def check_table(
+    name: str, values: Any, low: float = -math.inf, high: float = math.inf
+) -> NDArray[np.float64]:
+    """A table of finite numbers, rows of equal length, or a `UsageError` that names what is wrong."""
+    if not isinstance(values, (list, tuple, np.ndarray)) or len(values) == 0:
+        raise UsageError(f"{name}={values!r} must be a list of rows of numbers")
+    rows = [check_numbers(f"{name}[{i}]", row, low, high) for i, row in enumerate(values)]
+    for i, row in enumerate(rows):
+        if len(row) != len(rows[0]):
+            raise UsageError(f"{name}[{i}] has {len(row)} entries, {name}[0] has {len(rows[0])}")
+    return np.array(rows)
+
+
+def check_stochastic(name: str, values: Any) -> NDArray[np.float64]:
+    """A matrix of probabilities whose rows sum to 1, or a `UsageError` that names the wrong row or entry."""
+    matrix = check_table(name, values, 0.0, 1.0)
+    for i, total in enumerate(matrix.sum(axis=1)):
+        if abs(total - 1.0) > 1e-9:
+            raise UsageError(f"{name}[{i}]={matrix[i].tolist()!r} must sum to 1, not to {total:g}")
+    return matrix

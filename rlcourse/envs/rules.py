@@ -1,7 +1,8 @@
 """The rules of a world: what a family of worlds has to say, on arrays with a leading batch axis.
 
-A world is a frozen dataclass of `Rules`: its fields are the JSON options of the world, its methods work on a *state*, a
-dictionary of arrays `[B, ...]`. The faces in `rlcourse.envs.base` make Gymnasium environments of it.
+A world is a frozen dataclass of `Rules`: its fields are the JSON options of the world, its methods work on a
+*state*, a dictionary of arrays `[B, ...]`. The faces in `rlcourse.envs.base` make Gymnasium environments of
+it.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ class Outcome(NamedTuple):
 
 
 class Rules(ABC):
-    """The rules of a world on arrays. Subclasses are frozen dataclasses whose fields are the world's options."""
+    """The rules of a world on arrays. Subclasses are frozen dataclasses; their fields are its options."""
 
     streams: ClassVar[tuple[str, ...]]
     """Names of the random streams that a sub-environment owns; `state[name]` is `uint64 [B]`. A stream called
@@ -48,7 +49,7 @@ class Rules(ABC):
 
     @abstractmethod
     def reset(self, state: State, rows: NDArray[np.intp], *, same_problem: bool) -> None:
-        """Begin an episode in the sub-environments `rows`; with `same_problem`, what the last one was about is kept."""
+        """Begin an episode in the sub-environments `rows`; `same_problem` keeps what the last was about."""
 
     @abstractmethod
     def step(self, state: State, actions: NDArray[np.int64]) -> Outcome:

@@ -1,0 +1,1 @@
+"""The bandit worlds, one file a family."""

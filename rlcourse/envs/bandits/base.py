@@ -1,4 +1,4 @@
-"""What all bandit worlds share: arms with a mean reward each, pseudo-regret, a horizon, and the door to the truth."""
+"""What all bandit worlds share: arms with a mean each, pseudo-regret, a horizon, the door to the truth."""
 
 from __future__ import annotations
 
@@ -23,19 +23,21 @@ def row_starts(batch: int, width: int) -> NDArray[np.int64]:
 
 
 def row_max(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The maximum of every row of `[B, K]`; for few columns several times faster than `values.max(axis=1)`."""
+    """The maximum of every row of `[B, K]`; for few columns much faster than `values.max(axis=1)`."""
     return np.maximum.reduce(values.T.copy(), axis=0)
 
 
 class BanditRules(Rules):
     """Rules of a bandit world: `K` arms; in every round one is pulled and pays.
 
-    A subclass keeps what it needs in the state and gives the current mean of every arm. This base draws up the round:
-    the pseudo-regret of the pull against the best arm *now*, the reward, the change of the world, the clock.
+    A subclass keeps what it needs in the state and gives the current mean of every arm. This base draws up
+    the round: the pseudo-regret of the pull against the best arm *now*, the reward, the change of the world,
+    the clock.
 
-    State: `round int64 [B]` (rounds played); for the picture `pulls int64 [B, K]`, `last int64 [B]` (the arm pulled last,
-    -1 for none) and `paid float64 [B]`; the streams "problem" (what `reset` draws), "noise" (rewards) and, where the
-    world moves by itself, "drift".
+    State: `round int64 [B]` (rounds played); for the picture `pulls int64 [B, K]`, `last int64 [B]` (the arm
+    pulled last,
+    -1 for none) and `paid float64 [B]`; the streams "problem" (what `reset` draws), "noise" (rewards) and,
+    where the world moves by itself, "drift".
     """
 
     streams: ClassVar[tuple[str, ...]] = ("problem", "noise")
@@ -54,7 +56,7 @@ class BanditRules(Rules):
     @property
     @abstractmethod
     def reward_range(self) -> tuple[float, float]:
-        """Bounds that no reward leaves; infinite where the law is unbounded. Bounded-reward strategies read it."""
+        """Bounds that no reward leaves, infinite where the law is unbounded; some strategies need them."""
 
     @abstractmethod
     def allocate_arms(self, batch: int) -> State:
@@ -65,7 +67,7 @@ class BanditRules(Rules):
         """Draw what is hidden in the episode (from the stream "problem")."""
 
     def begin(self, state: State, rows: NDArray[np.intp]) -> None:
-        """Put a problem that has been drawn to its beginning; for worlds that change while they are played."""
+        """Put a problem that has been drawn to its beginning, for worlds that change during play."""
 
     @abstractmethod
     def arm_means(self, state: State) -> NDArray[np.float64]:
@@ -85,13 +87,14 @@ class BanditRules(Rules):
         """Change the world after a round; nothing happens in a stationary one."""
 
     def best_values(self, state: State) -> NDArray[np.float64]:
-        """The reward that a player who knows the world expects in this round, `[B]`: the yardstick of the tables."""
+        """What a player who knows the world expects in this round, `[B]`: the yardstick of the tables."""
         return self.best_means(state)
 
     def arm_values(self, state: State) -> NDArray[np.float64]:
-        """What a player who knows the world would maximise in this round, `[B, K]`: the true means of the arms.
+        """What a player who knows the world would maximise now, `[B, K]`: the true means of the arms.
 
-        This is the documented door through which the perfect-knowledge strategy is told the truth; nothing else reads it.
+        This is the documented door through which the perfect-knowledge strategy is told the truth; nothing
+        else reads it.
         """
         return self.arm_means(state)
 
@@ -194,5 +197,5 @@ class BanditVectorEnv(_BanditFace, WorldVectorEnv):
         return self.rules.arm_values(self._state).copy()
 
     def best_values(self) -> NDArray[np.float64]:
-        """The expected reward of one who knows the world, now, `[num_envs]`. See `BanditRules.best_values`."""
+        """What one who knows the world expects now, `[num_envs]`. See `BanditRules.best_values`."""
         return self.rules.best_values(self._state)

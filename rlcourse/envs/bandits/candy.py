@@ -91,8 +91,9 @@ class CandyMachinesEnv(BanditEnv):
     """The course's candy machines.
 
     ## Description
-    You have 10,000 coins; a play costs one. Machine 0 pays one candy for certain. Four other machines pay two candies with a
-    hidden probability p each, drawn from U(0, 1), and nothing otherwise. Collect as many candies as you can.
+    You have 10,000 coins; a play costs one. Machine 0 pays one candy for certain. Four other machines pay two
+    candies with a hidden probability p each, drawn from U(0, 1), and nothing otherwise. Collect as many
+    candies as you can.
 
     ## Action Space
     `Discrete(machines)`: the machine to put the next coin into.
@@ -101,17 +102,20 @@ class CandyMachinesEnv(BanditEnv):
     `Discrete(1)`: there is nothing to see but the candies.
 
     ## Rewards
-    The candies that come out: 1 from machine 0; 2 or 0 from the others. `info["regret"]` is the expected loss of the pull
-    against the best machine, in candies. The mean of the best machine is E[max(1, 2 max p)] = 1.6125 (four machines).
+    The candies that come out: 1 from machine 0; 2 or 0 from the others. `info["regret"]` is the expected loss
+    of the pull against the best machine, in candies. The mean of the best machine is E[max(1, 2 max p)] =
+    1.6125 (four machines).
 
     ## Starting State
-    New hidden probabilities at every reset, unless `probabilities` gives them; `options={"same_problem": True}` keeps them.
+    New hidden probabilities at every reset, unless `probabilities` gives them; `options={"same_problem":
+    True}` keeps them.
 
     ## Episode End
     Truncated when the coins are spent.
 
     ## Arguments
-    `coins=10000`, `machines=5` (the sure one included), `cost=1` coin a play, `probabilities=None` (a list for machines 1, 2, ...).
+    `coins=10000`, `machines=5` (the sure one included), `cost=1` coin a play, `probabilities=None` (a list
+    for machines 1, 2, ...).
 
     ## Version History
     v0: first version.

@@ -1,4 +1,4 @@
-"""The laws by which an arm pays: what means they can have, how a reward is drawn, and within which bounds it lies."""
+"""The laws by which an arm pays: what means they can have, and how a reward is drawn."""
 
 from __future__ import annotations
 
@@ -25,11 +25,12 @@ class Law(NamedTuple):
     open: bool
     """Whether the bounds themselves are excluded."""
     prior: str
-    """How means are drawn when nobody gives them: "uniform" on [low, high] or "gaussian" with mean and sd ..."""
+    """How means are drawn when nobody gives them: "uniform" (low, high) or "gaussian" (mean, sd) ..."""
     prior_args: tuple[float, float]
     """... and these two numbers."""
     draw: Draw
-    """`draw(streams, rows, means, spread)`: one reward for each of `rows` (`None`: all), whose arms have `means`."""
+    """`draw(streams, rows, means, spread)`: a reward for each of `rows` (`None`: all), whose arms have
+    `means`."""
 
     def check_mean(self, name: str, value: Any, law: str) -> float:
         """The mean as a float, or a `UsageError` that says which means the law can have."""
@@ -39,9 +40,8 @@ class Law(NamedTuple):
         inside = self.low < value < self.high if self.open else self.low <= value <= self.high
         if not inside:
             left, right = "()" if self.open else "[]"
-            raise UsageError(
-                f"{name}={value!r} is impossible: the mean of a {law} arm lies in {left}{self.low:g}, {self.high:g}{right}"
-            )
+            interval = f"{left}{self.low:g}, {self.high:g}{right}"
+            raise UsageError(f"{name}={value!r} is impossible: the mean of a {law} arm lies in {interval}")
         return float(value)
 
 
@@ -83,7 +83,7 @@ def draw_poisson(
 def draw_beta(
     noise: Streams, rows: NDArray[np.intp] | None, means: NDArray[np.float64], spread: Any
 ) -> NDArray[np.float64]:
-    """Beta(mean c, (1 - mean) c) with concentration c = `spread`; its variance is mean (1 - mean) / (1 + c)."""
+    """Beta(mean c, (1 - mean) c), concentration c = `spread`; variance mean (1 - mean) / (1 + c)."""
     return noise.beta(means * spread, (1.0 - means) * spread, rows=rows, check=False)
 
 
@@ -97,6 +97,7 @@ LAWS: dict[str, Law] = {
     "poisson": Law(0.0, 2.0**62, False, "uniform", (0.0, 5.0), draw_poisson),
     "beta": Law(0.0, 1.0, True, "uniform", (0.0, 1.0), draw_beta),
 }
-"""The laws that are told by a mean; "discrete" (values with probabilities) is the seventh, see `stationary.py`."""
+"""The laws that are told by a mean; "discrete" (values with probabilities) is the seventh:
+`stationary.py`."""
 DISCRETE = "discrete"
 LAW_NAMES = (*LAWS, DISCRETE)

@@ -33,7 +33,8 @@ class Bandit(BanditRules):
     prior_args: list[float] | None = None
     """[low, high] of the uniform prior, [mean, sd] of the Gaussian one."""
     sigma: float | list[float] = 1.0
-    """Standard deviation of Gaussian rewards; one number, or one an arm (Sutton & Barto 2018, section 2.3: 1)."""
+    """Standard deviation of Gaussian rewards; one number, or one an arm (1: Sutton & Barto 2018, section
+    2.3)."""
     width: float = 1.0
     """Width of the interval of uniform rewards."""
     concentration: float = 10.0
@@ -41,8 +42,8 @@ class Bandit(BanditRules):
     values: list[float] | None = None
     """What a discrete arm can pay; `None` means 0, 0.5 and 1."""
     probabilities: list[list[float]] | None = None
-    """A row for every discrete arm, in their order: the probability of each value. `None` draws the rows uniformly
-    from the simplex at every reset."""
+    """A row for every discrete arm, in their order: the probability of each value. `None` draws the rows
+    uniformly from the simplex at every reset."""
     horizon: int = 10_000
     """Rounds until the episode is truncated."""
 
@@ -232,7 +233,7 @@ class Bandit(BanditRules):
         return low - self.width / 2, high + self.width / 2
 
     def allocate_arms(self, batch: int) -> State:
-        """`means float64 [B, K]`, `best float64 [B]` (their maximum), and for D discrete arms `chances [B, D, V]`."""
+        """`means [B, K]`, `best [B]` (their maximum); for D discrete arms `chances [B, D, V]`."""
         state: State = {"means": np.zeros((batch, self.arms)), "best": np.zeros(batch)}
         if discrete := len(self._arms_of(DISCRETE)):
             state["chances"] = np.zeros((batch, discrete, len(self.values or ())))
@@ -263,7 +264,7 @@ class Bandit(BanditRules):
         state["best"][rows] = row_max(means[rows])
 
     def _draw_chances(self, state: State, rows: NDArray[np.intp], problem: Streams) -> None:
-        """Uniform on the simplex: independent exponentials over their sum (Devroye 1986, chapter XI, section 2)."""
+        """Uniform on the simplex: exponentials over their sum (Devroye 1986, chapter XI, section 2)."""
         arms = self._arms_of(DISCRETE)
         if self.probabilities is None:
             weights = problem.exponential((len(arms), len(self.values or ())), rows=rows)
@@ -312,9 +313,9 @@ class StationaryEnv(BanditEnv):
     """K arms with a law each: the stationary bandit.
 
     ## Description
-    In every round you pull one of `arms` arms and get a reward from its law. The means stay where they are for the whole
-    episode. `law="gaussian"` alone is the ten-armed testbed of Sutton & Barto (2018, section 2.3): means from N(0, 1),
-    rewards from N(mean, 1), the best mean 1.5387 on average.
+    In every round you pull one of `arms` arms and get a reward from its law. The means stay where they are
+    for the whole episode. `law="gaussian"` alone is the ten-armed testbed of Sutton & Barto (2018, section
+    2.3): means from N(0, 1), rewards from N(mean, 1), the best mean 1.5387 on average.
 
     ## Action Space
     `Discrete(arms)`: the arm to pull.
@@ -342,10 +343,10 @@ class StationaryEnv(BanditEnv):
     Truncated after `horizon` rounds.
 
     ## Arguments
-    `arms=10`; `law="bernoulli"`, a word or a list with one an arm; `means=None`, or a list in which `None` is drawn;
-    `prior=None` ("uniform" with `prior_args=[low, high]`, "gaussian" with `[mean, sd]`); `sigma=1.0` (or one an arm),
-    `width=1.0`, `concentration=10.0`, `values=[0, 0.5, 1]`, `probabilities=None` (one row a discrete arm);
-    `horizon=10000` rounds.
+    `arms=10`; `law="bernoulli"`, a word or a list with one an arm; `means=None`, or a list in which `None` is
+    drawn; `prior=None` ("uniform" with `prior_args=[low, high]`, "gaussian" with `[mean, sd]`); `sigma=1.0`
+    (or one an arm), `width=1.0`, `concentration=10.0`, `values=[0, 0.5, 1]`, `probabilities=None` (one row a
+    discrete arm); `horizon=10000` rounds.
 
     ## Version History
     v0: first version.
