@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 class Cell:
     """The results of `S` members over `n_steps` steps each, at `P` checkpoints.
 
-    Metrics of bandits: `reward` (mean per step: since the last checkpoint in `curves`, over the whole run in `scores`),
-    `regret` (cumulative pseudo-regret), `optimal` (share of pulls without regret, over the same spans as `reward`); in
-    `scores` also `total_reward`, `simple_regret` (of the arm that the strategy would settle on) and what the strategy reports
-    of itself, such as `stopping_time`.
+    Metrics of bandits: `reward` (mean per step: since the last checkpoint in `curves`, over the whole run
+    in `scores`), `regret` (cumulative pseudo-regret), `optimal` (share of pulls without regret, over the
+    same spans as `reward`); in `scores` also `total_reward`, `simple_regret` (of the arm that the strategy
+    would settle on) and what the strategy reports of itself, such as `stopping_time`.
     """
 
     agent: str
@@ -33,7 +33,8 @@ class Cell:
     scores: dict[str, NDArray[np.float64]]
     """Metric -> final figure of every member, `[S]`."""
     optimum: dict[str, NDArray[np.float64]] = field(default_factory=dict)
-    """Metric -> what one who knows the world would expect, `[S]`: exact, from the world, along the rounds played."""
+    """Metric -> what one who knows the world would expect, `[S]`: exact, from the world, along the rounds
+    played."""
     wall_seconds: float = 0.0
     """Time of the run, summed over the processes that shared it."""
 

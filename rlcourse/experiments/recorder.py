@@ -1,4 +1,4 @@
-"""The recorder: stands between a population and its world and adds up what happens, in memory that does not grow."""
+"""The recorder: stands between a population and its world and adds up what happens, in constant memory."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class BanditRecorder(VectorWrapper[Any, Any, Any, Any, Any]):
         return scores
 
     def optimum(self) -> dict[str, NDArray[np.float64]]:
-        """What one who knows the world would expect in these rounds, by metric, float64 `[S]`; empty where unknown."""
+        """What one who knows the world would expect in these rounds: metric -> float64 `[S]`, if known."""
         if not self.has_regret:
             return {}
         size = len(self.best)

@@ -1,16 +1,17 @@
-"""What a handful of seeds says about an agent: mean, interquartile mean, 95% intervals and paired comparisons.
+"""What a handful of seeds says about an agent: mean, interquartile mean, intervals, paired comparisons.
 
-Intervals are bootstrap intervals of the kind BCa, "bias-corrected and accelerated" (Efron 1987, J. Am. Stat. Assoc. 82;
-Efron & Tibshirani 1993, chapter 14). Regret is skewed: a few unlucky members lose much. The percentile interval of Agarwal et
-al. (2021) is symmetric in rank and misses on the long side; BCa shifts the ranks by the bias and the skewness of the sample
-and errs an order of magnitude less in the size of the sample (1/n instead of 1/sqrt(n)). A bootstrap of few members is too
-narrow, because it knows no value that the sample never showed; the ranks are therefore widened as Student's t would (the
-"expanded" interval of Hesterberg 2015, The American Statistician 69, section 5.4), after which a 95% interval of the mean holds it
-in 95% of experiments with 60 members, 93% with ten, 89% with five (normal or exponential figures). Members of several worlds are resampled within their world (stratified, as Agarwal
-et al. do).
+Intervals are bootstrap intervals of the kind BCa, "bias-corrected and accelerated" (Efron 1987, J. Am.
+Stat. Assoc. 82; Efron & Tibshirani 1993, chapter 14). Regret is skewed: a few unlucky members lose much.
+The percentile interval of Agarwal et al. (2021) is symmetric in rank and misses on the long side; BCa
+shifts the ranks by the bias and the skewness of the sample and errs an order of magnitude less in the size
+of the sample (1/n instead of 1/sqrt(n)). A bootstrap of few members is too narrow, because it knows no
+value that the sample never showed; the ranks are therefore widened as Student's t would (the "expanded"
+interval of Hesterberg 2015, The American Statistician 69, section 5.4), after which a 95% interval of the
+mean holds it in 95% of experiments with 60 members, 93% with ten, 89% with five (normal or exponential
+figures). Members of several worlds are resampled within their world (stratified, as Agarwal et al. do).
 
-Every function draws from a generator that the caller gives; `generator_for` makes one from the name of what is estimated, so
-that the same results always get the same interval.
+Every function draws from a generator that the caller gives; `generator_for` makes one from the name of what
+is estimated, so that the same results always get the same interval.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ Floats = NDArray[np.float64]
 
 CONFIDENCE = 0.95
 RESAMPLES = 2000
-"""Resamples of an interval: 2000 put a BCa limit within about 2% of the interval's width (Efron 1987, section 9: 1000 and more)."""
+"""Resamples of an interval: 2000 put a BCa limit within about 2% of the interval's width (Efron 1987,
+section 9: 1000 and more)."""
 TRIM = 0.25
 """Share that the interquartile mean drops at each end."""
 _BLOCK = 1 << 21
@@ -50,9 +52,10 @@ def trimmed(n: int, statistic: Statistic) -> int:
 def iqm(values: Floats) -> Floats:
     """The interquartile mean over the last axis, `[..., S]` -> `[...]`.
 
-    The lowest and the highest `floor(S / 4)` values are dropped and the rest averaged: `scipy.stats.trim_mean(values, 0.25)`,
-    as in Agarwal et al. (2021, "Deep reinforcement learning at the edge of the statistical precipice", section 4). It hardly
-    heeds outliers, yet uses half of the members where a median uses one.
+    The lowest and the highest `floor(S / 4)` values are dropped and the rest averaged:
+    `scipy.stats.trim_mean(values, 0.25)`, as in Agarwal et al. (2021, "Deep reinforcement learning at the
+    edge of the statistical precipice", section 4). It hardly heeds outliers, yet uses half of the members
+    where a median uses one.
     """
     values = np.sort(values, axis=-1)
     n = values.shape[-1]
@@ -76,19 +79,21 @@ def interval(
 ) -> tuple[Floats, Floats]:
     """The BCa bootstrap interval of the mean or the IQM over members.
 
-    Whole members are resampled, so that one draw serves every leading entry: all metrics of a cell, or all points of a curve.
+    Whole members are resampled, so that one draw serves every leading entry: all metrics of a cell, or all
+    points of a curve.
 
     Args:
         values: `[..., S]`, members last.
         rng: where the resamples come from.
         statistic: "mean" or "iqm".
-        strata: which world each member belongs to, int `[S]`; members are resampled within their world. None: one world.
+        strata: which world each member belongs to, int `[S]`; members are resampled within their world.
+            None: one world.
         confidence: share of experiments in which the interval should hold the truth.
         resamples: bootstrap resamples B.
 
     Returns:
-        The lower and the upper limit, each `[...]`; NaN where a single member tells nothing of the spread, and the value itself
-        where all members agree.
+        The lower and the upper limit, each `[...]`; NaN where a single member tells nothing of the spread,
+        and the value itself where all members agree.
     """
     values = np.asarray(values, np.float64)
     lead, n = values.shape[:-1], values.shape[-1]
@@ -111,10 +116,10 @@ def interval(
 
 
 def expanded_z(n: int, freedom: int, confidence: float = CONFIDENCE) -> float:
-    """How many standard errors of a bootstrap make the interval: t sqrt(n / freedom), which is 1.96 for many members.
+    """How many bootstrap standard errors make the interval: t sqrt(n / freedom); 1.96 for many members.
 
-    The variance of a resample divides by n where an unbiased one divides by n - 1, and its spread is itself an estimate
-    (Hesterberg 2015, section 5.4).
+    The variance of a resample divides by n where an unbiased one divides by n - 1, and its spread is itself
+    an estimate (Hesterberg 2015, section 5.4).
     """
     from scipy.special import stdtrit
 
@@ -140,8 +145,9 @@ def _resampling_counts(
 def _replicate(table: Floats, counts: Floats, statistic: Statistic) -> Floats:
     """The statistic of every resample, `[M, n]` and `[b, n]` -> `[b, M]`.
 
-    A resample's sorted values are the sorted values of the sample, each as often as it was drawn; its trimmed mean weighs each
-    by how much of it lies between the cuts. So both statistics are one matrix product.
+    A resample's sorted values are the sorted values of the sample, each as often as it was drawn; its
+    trimmed mean weighs each by how much of it lies between the cuts. So both statistics are one matrix
+    product.
     """
     n = table.shape[1]
     cut = trimmed(n, statistic)
@@ -157,9 +163,9 @@ def _replicate(table: Floats, counts: Floats, statistic: Statistic) -> Floats:
 
 
 def _acceleration(table: Floats, statistic: Statistic, strata: NDArray[np.int64] | None) -> Floats:
-    """BCa's acceleration from the jackknife, `[M, n]` -> `[M]`: sum(l^3) / (6 sum(l^2)^1.5), l the influence of a member.
+    """BCa's acceleration, `[M, n]` -> `[M]`: sum(l^3) / (6 sum(l^2)^1.5), l the influence of a member.
 
-    Source: Efron & Tibshirani (1993), eq. 14.15; the influences are centred within their stratum.
+    Source: Efron & Tibshirani (1993), eq. 14.15, by the jackknife; the influences are centred within their stratum.
     """
     n = table.shape[1]
     influence = -_leave_one_out(table, statistic)
@@ -193,7 +199,7 @@ def _leave_one_out(table: Floats, statistic: Statistic) -> Floats:
 def _bca_ranks(
     replicates: Floats, estimates: Floats, acceleration: Floats, z: float
 ) -> tuple[Floats, Floats]:
-    """Where the limits stand among the replicates, as shares `[M]` (Efron & Tibshirani 1993, eq. 14.10 and 14.14)."""
+    """Where the limits stand among the replicates, `[M]` (Efron & Tibshirani 1993, eq. 14.10, 14.14)."""
     from scipy.special import ndtr, ndtri
 
     count = len(replicates)
@@ -236,10 +242,10 @@ class Comparison:
 def compare(a: Floats, b: Floats, rng: np.random.Generator) -> Comparison:
     """Compare two agents seed by seed.
 
-    Members with the same seed play the same problem, so what the problem gives or takes cancels in the difference: the
-    interval is far narrower than the two intervals side by side suggest. The probability of improvement (Agarwal et al. 2021,
-    section 4.3) is taken over the pairs too; its interval is Wilson's (1927), since a bootstrap of ten wins in ten would claim
-    certainty.
+    Members with the same seed play the same problem, so what the problem gives or takes cancels in the
+    difference: the interval is far narrower than the two intervals side by side suggest. The probability of
+    improvement (Agarwal et al. 2021, section 4.3) is taken over the pairs too; its interval is Wilson's
+    (1927), since a bootstrap of ten wins in ten would claim certainty.
 
     Args:
         a: figures of A, `[S]`.
