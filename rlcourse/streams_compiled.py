@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import functools
 import math
+import sys
 from typing import Any
 
 import numpy as np
@@ -319,6 +320,33 @@ def next_poisson(state: Any, i: Any, lam: Any) -> Any:
     """The next Poisson count of mean `lam` of member `i`."""
     state[i] += GAMMA
     return poisson_at(state[i], lam)
+
+
+# --- the next number of many members, in one pass ---
+
+
+@njit(["void(uint64[:], float64[:])"], cache=True, error_model="numpy")
+def fill_uniform(state: Any, out: Any) -> None:
+    """`Streams.uniform()`: one number for every member, into `out` float64 [B]."""
+    for i in range(len(state)):
+        out[i] = next_uniform(state, i)
+
+
+@njit(["void(uint64[:], int64, int64[:])"], cache=True, error_model="numpy")
+def fill_integers(state: Any, n: Any, out: Any) -> None:
+    """`Streams.integers(n)`: one integer for every member, into `out` int64 [B]."""
+    for i in range(len(state)):
+        out[i] = next_integer(state, i, n)
+
+
+@njit(["void(uint64[:], int64[:], int64, int64[:])"], cache=True, error_model="numpy")
+def fill_integers_of(state: Any, rows: Any, n: Any, out: Any) -> None:
+    """`Streams.integers(n, rows=rows)`: one integer for each of `rows`, into `out` int64 [len(rows)]."""
+    for j in range(len(rows)):
+        out[j] = next_integer(state, rows[j], n)
+
+
+streams.loops = sys.modules[__name__]
 
 
 # --- laws over arrays of ticks ---

@@ -7,6 +7,7 @@ import pytest
 from numba import njit
 from scipy import stats
 
+from rlcourse import streams
 from rlcourse import streams_compiled as compiled
 from rlcourse.streams import GAMMA, RETRY, Streams, mix64
 
@@ -52,6 +53,23 @@ def test_numpy_and_numba_give_the_same_bits():
     expected += [drawn.poisson(lam), drawn.categorical(P)]
     np.testing.assert_array_equal(whole, np.stack(expected, axis=1))
     np.testing.assert_array_equal(looped.state, drawn.state)
+
+
+@pytest.mark.parametrize("members", [2, 3, 200])
+@pytest.mark.parametrize("law", ["uniform", "integers", "integers of rows"])
+def test_the_compiled_passes_give_the_bits_of_numpy(law, members, monkeypatch):
+    rows = np.arange(members)[::-2]
+
+    def draw(stream):
+        if law == "uniform":
+            return np.stack([stream.uniform() for _ in range(5)])
+        return np.stack([stream.integers(3 * 2**61, rows=rows if "rows" in law else None) for _ in range(5)])
+
+    fast, slow = new(members), new(members)
+    quick = draw(fast)
+    monkeypatch.setattr(streams, "loops", None)
+    np.testing.assert_array_equal(quick, draw(slow))
+    np.testing.assert_array_equal(fast.state, slow.state)
 
 
 def integer_by_definition(tick, n):
