@@ -18,7 +18,7 @@ from rlcourse.experiments.cell import Cell, join
 from rlcourse.experiments.recorder import BanditRecorder
 
 CHUNK = 500
-"""Members that run in one process together: enough to hide NumPy's cost a call, few enough to stay in the cache."""
+"""Members that run together in one process: enough to hide NumPy's cost a call, few enough for the cache."""
 
 
 def run_cell(
@@ -47,12 +47,17 @@ def run_cell(
         progress: draw a bar.
 
     Raises:
-        UsageError: a wrong name, setting or option, a pairing that does not fit, or more steps than the episode has.
+        UsageError: a wrong name, setting or option, a pairing that does not fit, or more steps than an episode.
     """
     members = parse_seeds(seeds)
-    call = dict(
-        agent=agent, env=env, steps=steps, agent_kwargs=agent_kwargs or {}, env_kwargs=env_kwargs or {}, points=points
-    )
+    call: dict[str, Any] = {
+        "agent": agent,
+        "env": env,
+        "steps": steps,
+        "agent_kwargs": agent_kwargs or {},
+        "env_kwargs": env_kwargs or {},
+        "points": points,
+    }
     pieces = max(min(jobs, len(members)), -(-len(members) // CHUNK))
     chunks = [part.tolist() for part in np.array_split(np.array(members, object), pieces)]
     if jobs == 1 or len(chunks) == 1:
@@ -74,22 +79,42 @@ def run_chunk(
 ) -> Cell:
     """`run_cell` for some of its members, in this process."""
     started = time.perf_counter()
-    learner, steps = _build(agent, env, seeds, steps, agent_kwargs, env_kwargs)
-    recorder = BanditRecorder(learner.venv, checkpoints(steps, points))
+    learner, steps = build_learner(agent, env, seeds, steps, agent_kwargs, env_kwargs)
+    cell = record(learner, steps, points=points, progress=progress)
+    return dataclasses.replace(
+        cell, agent_kwargs=agent_kwargs, env_kwargs=env_kwargs, wall_seconds=time.perf_counter() - started
+    )
+
+
+def record(learner: BanditAgent, steps: int, *, points: int = 200, progress: bool = False) -> Cell:
+    """Let a population that stands learn for `steps` more steps, and record these.
+
+    Args:
+        learner: the population; afterwards it knows what it has learned, and can be saved.
+        steps: steps of each member.
+        points: checkpoints of the curves (at most one a step).
+        progress: draw a bar.
+    """
+    started = time.perf_counter()
+    worlds = learner.venv
+    recorder = BanditRecorder(worlds, checkpoints(steps, points))
     learner.venv = recorder
-    learner.learn(steps, progress=progress)
+    try:
+        learner.learn(steps, progress=progress)
+    finally:
+        learner.venv = worlds
     scores = recorder.scores()
     if recorder.has_regret:
-        values = learner.venv.unwrapped.arm_values()  # type: ignore[attr-defined]
+        values = worlds.unwrapped.arm_values()  # type: ignore[attr-defined]
         chosen = np.take_along_axis(values, learner.recommendation()[:, None], axis=1)[:, 0]
         scores["simple_regret"] = values.max(axis=1) - chosen
     scores |= learner.final_scores()
     return Cell(
-        agent=agent,
+        agent=learner.name,
         env=learner.spec.id,
-        agent_kwargs=agent_kwargs,
-        env_kwargs=env_kwargs,
-        seeds=seeds,
+        agent_kwargs=learner.settings,
+        env_kwargs=learner.env_kwargs,
+        seeds=learner.seeds,
         n_steps=steps,
         steps=recorder.checkpoints,
         curves=recorder.curves,
@@ -106,24 +131,40 @@ def checkpoints(steps: int, points: int) -> NDArray[np.int64]:
     return np.unique(np.linspace(0, steps, min(points, steps) + 1).round().astype(np.int64))[1:]
 
 
-def _build(
+def build_learner(
     agent: str,
     env: Any,
-    seeds: list[int],
+    seeds: int | Sequence[int],
     steps: int | None,
     agent_kwargs: dict[str, Any],
     env_kwargs: dict[str, Any],
+    *,
+    many_episodes: bool = False,
 ) -> tuple[BanditAgent, int]:
-    """The population and its budget; a strategy's `horizon` is the budget unless it is set."""
+    """The population and its budget; a `horizon` that is not set is the budget, or a shorter episode.
+
+    Args:
+        agent: name of the agent.
+        env: name of the world (or what `make_agent` takes).
+        seeds: a count or a list.
+        steps: steps of each member; `None` is the world's whole episode.
+        agent_kwargs: settings of the agent.
+        env_kwargs: options of the world.
+        many_episodes: allow more steps than an episode has.
+
+    Raises:
+        UsageError: see `run_cell`.
+    """
     kind = agent_class(agent)
     if not issubclass(kind, BanditAgent):
         raise UsageError(f"{agent} is no bandit strategy, and only those can be run in a cell")
-    if steps is not None and (isinstance(steps, bool) or not isinstance(steps, (int, np.integer)) or steps < 1):
+    if steps is not None and (
+        isinstance(steps, bool) or not isinstance(steps, (int, np.integer)) or steps < 1
+    ):
         raise UsageError(f"steps={steps!r} must be a whole number of at least 1")
-    plans = {"horizon"} & {field.name for field in dataclasses.fields(kind.config_class)}
-    settings = dict(agent_kwargs)
-    if steps is not None and plans and settings.get("horizon") is None:
-        settings["horizon"] = int(steps)
+    plans = "horizon" in {field.name for field in dataclasses.fields(kind.config_class)}
+    plans = plans and agent_kwargs.get("horizon") is None
+    settings = {**agent_kwargs, "horizon": int(steps)} if steps is not None and plans else agent_kwargs
     learner = kind(env, seeds=seeds, env_kwargs=env_kwargs, **settings)
     rounds = learner.world_horizon()
     if steps is None:
@@ -131,8 +172,11 @@ def _build(
             raise UsageError(f"{learner.spec.id} does not say how long an episode is: give steps")
         steps = rounds
     if rounds is not None and steps > rounds:
-        raise UsageError(
-            f"steps={steps} is more than the {rounds} rounds of an episode of {learner.spec.id}: "
-            f"ask for fewer, or give the world a longer one (env_kwargs, --env.horizon)"
-        )
+        if not many_episodes:
+            raise UsageError(
+                f"steps={steps} is more than the {rounds} rounds of an episode of {learner.spec.id}: "
+                f"ask for fewer, or give the world a longer one (env_kwargs, --env.horizon)"
+            )
+        if plans:  # every episode is a game of its own, and is planned for as such
+            learner = kind(env, seeds=seeds, env_kwargs=env_kwargs, **agent_kwargs)
     return learner, int(steps)
