@@ -3,8 +3,8 @@
     python scripts/speed_bandits.py                         # every strategy, 1000 members x 2000 pulls
     python scripts/speed_bandits.py ucb1 --steps 10000      # the headline: UCB1, 1000 members x 10,000 pulls
 
-World, learning and regret are all in the figure. The peer is the loop that a textbook or a policy library runs: one member, one
-pull at a time, UCB1 on ten Bernoulli arms. Ratios travel between machines, absolute figures do not.
+World, learning and regret are all in the figure. The peer is the loop that a textbook or a policy library runs: one member,
+one pull at a time, UCB1 on ten Bernoulli arms. Ratios travel between machines, absolute figures do not.
 """
 
 from __future__ import annotations
@@ -66,13 +66,17 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     options = parser.parse_args()
 
-    table = Table(title=f"{options.members} members x {options.steps} pulls, {ARMS} arms, {options.jobs} processes")
+    table = Table(
+        title=f"{options.members} members x {options.steps} pulls, {ARMS} arms, {options.jobs} processes"
+    )
     for column in ("strategy", "M pulls/s", "min - max", "x plain loop"):
         table.add_column(column, justify="left" if column == "strategy" else "right")
     for agent in options.agents or AGENTS:
         rates, peers = [], []
         try:
-            population(agent, options.members, 50, options.jobs)  # starts the processes, compiles what is compiled
+            population(
+                agent, options.members, 50, options.jobs
+            )  # starts the processes, compiles what is compiled
             for _ in range(options.repeats):
                 peers.append(plain_loop(20_000))
                 rates.append(population(agent, options.members, options.steps, options.jobs) / 1e6)

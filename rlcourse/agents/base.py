@@ -144,7 +144,10 @@ class Agent(ABC):
         """
         try:
             agent = cls(
-                manifest["env"], seeds=manifest["seeds"], env_kwargs=manifest["env_kwargs"], **manifest["settings"]
+                manifest["env"],
+                seeds=manifest["seeds"],
+                env_kwargs=manifest["env_kwargs"],
+                **manifest["settings"],
             )
             steps = int(manifest["num_timesteps"])
         except (UsageError, KeyError, TypeError, ValueError) as error:

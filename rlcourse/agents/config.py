@@ -72,7 +72,9 @@ def build_config(config_class: type[C], settings: dict[str, Any], *, owner: str)
         if name not in hints:
             known = [field.name for field in dataclasses.fields(config_class)]
             raise UsageError(did_you_mean(name, known, kind=f"setting of {owner}"))
-        wrong = isinstance(value, bool) and bool not in _types(hints[name])  # True is an int to Python, not to us
+        wrong = isinstance(value, bool) and bool not in _types(
+            hints[name]
+        )  # True is an int to Python, not to us
         try:
             check_type(value, hints[name])
         except TypeCheckError:
@@ -80,7 +82,11 @@ def build_config(config_class: type[C], settings: dict[str, Any], *, owner: str)
         if wrong:
             raise UsageError(f"{owner}: {name}={value!r} must be {say_type(hints[name])}")
         for limit in _limits(hints[name]):
-            if isinstance(value, (int, float)) and not isinstance(value, bool) and (asked := limit.refuses(value)):
+            if (
+                isinstance(value, (int, float))
+                and not isinstance(value, bool)
+                and (asked := limit.refuses(value))
+            ):
                 raise UsageError(f"{owner}: {name}={value!r} must be {asked}")
     return config_class(**settings)
 

@@ -9,7 +9,7 @@ from gymnasium.vector import VectorEnv
 from numpy.typing import NDArray
 
 from rlcourse.agents.bandits.base import BanditAgent
-from rlcourse.agents.population import make_population
+from rlcourse.agents.population import begin, make_population
 from rlcourse.errors import UsageError
 from rlcourse.progress import progress_bar
 from rlcourse.streams import Streams
@@ -81,7 +81,7 @@ def _reset(agent: BanditAgent, venv: VectorEnv[Any, Any, Any], seeds: NDArray[np
     flat = [int(seed) for seed in seeds.reshape(-1)]
     world, training = venv.unwrapped, agent.venv.unwrapped
     if not agent.learns_problem or not hasattr(world, "set_state"):
-        return venv.reset(seed=flat)[0]
+        return begin(venv, flat)
     copies = seeds.shape[1]
     world.set_state({name: np.repeat(array, copies, axis=0) for name, array in training.get_state().items()})  # type: ignore[attr-defined]
-    return venv.reset(seed=flat, options={"same_problem": True})[0]
+    return begin(venv, flat, {"same_problem": True})

@@ -9,6 +9,7 @@ import gymnasium
 import numpy as np
 from gymnasium.envs.registration import EnvSpec
 from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorEnv
+from numpy.typing import NDArray
 
 from rlcourse.errors import UsageError
 
@@ -27,7 +28,11 @@ def make_population(spec: EnvSpec, env_kwargs: dict[str, Any], size: int) -> Vec
     kwargs = {**spec.kwargs, **env_kwargs}
     if spec.id.startswith("rlcourse/"):
         return gymnasium.make_vec(
-            spec.id, num_envs=size, vectorization_mode="vector_entry_point", autoreset_mode="Disabled", **kwargs
+            spec.id,
+            num_envs=size,
+            vectorization_mode="vector_entry_point",
+            autoreset_mode="Disabled",
+            **kwargs,
         )
     try:
         return SyncVectorEnv(
@@ -35,6 +40,13 @@ def make_population(spec: EnvSpec, env_kwargs: dict[str, Any], size: int) -> Vec
         )
     except TypeError as error:  # an option that the world's constructor does not have
         raise UsageError(f"{spec.id} refuses its options {env_kwargs}: {error}") from error
+
+
+def begin(
+    venv: VectorEnv[Any, Any, Any], seeds: Sequence[int], options: dict[str, Any] | None = None
+) -> NDArray[Any]:
+    """Reset every copy with a seed of its own; the first observations."""
+    return venv.reset(seed=list(seeds), options=options)[0]  # type: ignore[arg-type]  # a list is allowed, though not typed
 
 
 def parse_seeds(seeds: int | Sequence[int]) -> list[int]:
@@ -47,7 +59,11 @@ def parse_seeds(seeds: int | Sequence[int]) -> list[int]:
         if seeds < 1:
             raise UsageError(f"seeds={seeds} must be at least 1, or a list of seeds")
         return list(range(int(seeds)))
-    if isinstance(seeds, (str, bytes, bool)) or not isinstance(seeds, (Sequence, np.ndarray)) or not len(seeds):
+    if (
+        isinstance(seeds, (str, bytes, bool))
+        or not isinstance(seeds, (Sequence, np.ndarray))
+        or not len(seeds)
+    ):
         raise UsageError(f"seeds={seeds!r} must be a count or a non-empty list of whole numbers")
     for seed in seeds:
         if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:

@@ -93,7 +93,9 @@ def read_agent_folder(folder: str | Path) -> tuple[dict[str, Any], dict[str, NDA
     except OSError:
         raise StorageError(f"{folder / file} is missing or cannot be read") from None
     if hashlib.sha256(blob).hexdigest() != content["arrays"]["sha256"]:
-        raise StorageError(f"{folder / file} was truncated or altered since it was saved: its checksum does not fit")
+        raise StorageError(
+            f"{folder / file} was truncated or altered since it was saved: its checksum does not fit"
+        )
     try:
         return content, load(blob)
     except SafetensorError as error:

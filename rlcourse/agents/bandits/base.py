@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from rlcourse.agents.bandits.arrays import argmax_random_ties
 from rlcourse.agents.base import Agent, Arrays
-from rlcourse.agents.population import make_population
+from rlcourse.agents.population import begin, make_population
 from rlcourse.errors import StorageError, UsageError
 from rlcourse.progress import progress_bar
 from rlcourse.streams import Streams
@@ -116,7 +116,7 @@ class BanditAgent(Agent):
         self._warming_up = self.plays_each_arm_first
         if self.plays_each_arm_first:
             self._order = self.stream.uniform(self.n_arms).argsort(axis=1)
-        self._observation, _ = self.venv.reset(seed=list(self.seeds))
+        self._observation = begin(self.venv, self.seeds)
 
     def _check_world(self) -> None:
         """Refuse, with a `UsageError`, a world that lacks what this strategy needs."""
@@ -141,7 +141,9 @@ class BanditAgent(Agent):
         """
         rounds = getattr(self.config, "horizon", None) or self.world_horizon()
         if rounds is None:
-            raise UsageError(f"{self.name} plans for a horizon, which {self.spec.id} does not say: give horizon=ROUNDS")
+            raise UsageError(
+                f"{self.name} plans for a horizon, which {self.spec.id} does not say: give horizon=ROUNDS"
+            )
         return int(rounds)
 
     def scaled(self, rewards: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -161,10 +163,8 @@ class BanditAgent(Agent):
         if len(young) == self.size:
             return self._order[young, self.t[young].astype(np.int64)]
         unmoved = self.stream.state[young]
-        before = self.stream.state[young]
         with np.errstate(divide="ignore", invalid="ignore"):
             actions = self.select(observation)
-        self.stream.state[young] = before  # a member alone would not have been asked, so it has drawn nothing
         self.stream.state[young] = unmoved  # they were not asked, so they have drawn nothing
         actions[young] = self._order[young, self.t[young].astype(np.int64)]
         return actions
@@ -273,7 +273,9 @@ class BanditAgent(Agent):
         mine = self.get_arrays()
         for name in mine.keys() | arrays.keys():
             if name not in arrays or name not in mine:
-                raise StorageError(f"array {name!r} is {'missing' if name in mine else 'unknown'} for {self.name}")
+                raise StorageError(
+                    f"array {name!r} is {'missing' if name in mine else 'unknown'} for {self.name}"
+                )
             if arrays[name].shape != mine[name].shape or arrays[name].dtype != mine[name].dtype:
                 raise StorageError(
                     f"array {name!r} is {arrays[name].dtype}{list(arrays[name].shape)}, expected "
@@ -287,7 +289,9 @@ class BanditAgent(Agent):
             self._order = arrays["order"].copy()
             self._warming_up = True
         self._observation = arrays["observation"].copy()
-        world = {name.removeprefix("world/"): array for name, array in arrays.items() if name.startswith("world/")}
+        world = {
+            name.removeprefix("world/"): array for name, array in arrays.items() if name.startswith("world/")
+        }
         if world:
             self.venv.unwrapped.set_state(world)  # type: ignore[attr-defined]
 
@@ -307,11 +311,13 @@ class BanditAgent(Agent):
         return _revive, (type(self), arguments, self.get_arrays(), self.num_timesteps)
 
     def greedy(self, values: NDArray[np.float64]) -> NDArray[np.int64]:
-        """argmax over the arms, ties broken at random."""
+        """The best of the arms, ties broken at random."""
         return argmax_random_ties(values, self.stream)
 
 
-def _revive(kind: type[BanditAgent], arguments: tuple[Any, ...], arrays: Arrays, num_timesteps: int) -> BanditAgent:
+def _revive(
+    kind: type[BanditAgent], arguments: tuple[Any, ...], arrays: Arrays, num_timesteps: int
+) -> BanditAgent:
     """The agent that `__reduce__` took apart."""
     spec, seeds, env_kwargs, settings = arguments
     agent = kind(spec, seeds=seeds, env_kwargs=env_kwargs, **settings)

@@ -53,7 +53,9 @@ class PerfectKnowledge(BanditAgent):
 
     def _check_world(self) -> None:
         if not hasattr(self.venv.unwrapped, "arm_values"):
-            raise UsageError(f"{self.name} is told the truth by arm_values(), which {self.spec.id} does not offer")
+            raise UsageError(
+                f"{self.name} is told the truth by arm_values(), which {self.spec.id} does not offer"
+            )
 
     def tell(self, values: NDArray[np.float64]) -> None:
         """The true value of every arm in this round, `[S, K]`; before `predict` also `[S, N, K]`, for N copies a member."""
@@ -84,5 +86,7 @@ class PerfectKnowledge(BanditAgent):
         lead, columns = self._columns(observation)
         told = getattr(self, "_told", None)
         if told is None or told.size != self.size * len(columns) * self.n_arms:
-            raise UsageError(f"{self.name} must be told the arms' values (env.unwrapped.arm_values()) before it predicts")
+            raise UsageError(
+                f"{self.name} must be told the arms' values (env.unwrapped.arm_values()) before it predicts"
+            )
         return told.argmax(axis=-1).reshape(lead), state

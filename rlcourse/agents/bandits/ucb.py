@@ -71,8 +71,8 @@ class UCB1(UCB):
     """
 
     name = "ucb1"
-    config_class = AgentConfig
+    config_class = AgentConfig  # type: ignore[assignment]  # its weight is fixed
 
     def width(self) -> float:
-        """b sqrt 2."""
+        """The range of the rewards, times the root of two."""
         return self.reward_scale * np.sqrt(2.0)
