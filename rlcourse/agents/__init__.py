@@ -1,8 +1,8 @@
 """The agents, by name. A new agent is one class and one line here; nothing loads before it is asked for.
 
-    from rlcourse.agents import make_agent, UCB1
-    agent = make_agent("ucb1", "rlcourse/Bandit-v0", seeds=100)
-    agent = UCB1("rlcourse/Bandit-v0", seeds=100)            # the same
+from rlcourse.agents import make_agent, UCB1
+agent = make_agent("ucb1", "rlcourse/Bandit-v0", seeds=100)
+agent = UCB1("rlcourse/Bandit-v0", seeds=100)  # the same
 """
 
 from __future__ import annotations
@@ -21,9 +21,35 @@ _BANDITS = "rlcourse.agents.bandits."
 AGENTS: dict[str, str] = {
     "random": _BANDITS + "reference:RandomArm",
     "perfect_knowledge": _BANDITS + "reference:PerfectKnowledge",
+    "epsilon_first": _BANDITS + "epsilon_first:EpsilonFirst",
     "epsilon_greedy": _BANDITS + "epsilon_greedy:EpsilonGreedy",
+    "epsilon_decay": _BANDITS + "epsilon_greedy:EpsilonDecay",
+    "optimistic_greedy": _BANDITS + "epsilon_greedy:OptimisticGreedy",
+    "softmax": _BANDITS + "boltzmann:Softmax",
+    "gradient_bandit": _BANDITS + "gradient:GradientBandit",
     "ucb": _BANDITS + "ucb:UCB",
     "ucb1": _BANDITS + "ucb:UCB1",
+    "ucb_tuned": _BANDITS + "ucb_variance:UCBTuned",
+    "ucb_v": _BANDITS + "ucb_variance:UCBV",
+    "moss": _BANDITS + "moss:MOSS",
+    "kl_ucb": _BANDITS + "kl_ucb:KLUCB",
+    "bayes_ucb": _BANDITS + "bayes_ucb:BayesUCB",
+    "imed": _BANDITS + "imed:IMED",
+    "thompson": _BANDITS + "thompson:Thompson",
+    "gaussian_thompson": _BANDITS + "thompson:GaussianThompson",
+    "exp3": _BANDITS + "exp3:Exp3",
+    "exp3_ix": _BANDITS + "exp3:Exp3IX",
+    "tsallis_inf": _BANDITS + "tsallis_inf:TsallisINF",
+    "discounted_ucb": _BANDITS + "forgetting:DiscountedUCB",
+    "sliding_window_ucb": _BANDITS + "forgetting:SlidingWindowUCB",
+    "discounted_thompson": _BANDITS + "discounted_thompson:DiscountedThompson",
+    "exp3_s": _BANDITS + "exp3_s:Exp3S",
+    "cusum_ucb": _BANDITS + "cusum_ucb:CUSUMUCB",
+    "glr_kl_ucb": _BANDITS + "glr_kl_ucb:GLRKLUCB",
+    "lin_ucb": _BANDITS + "linear:LinUCB",
+    "lin_thompson": _BANDITS + "linear:LinThompson",
+    "epsilon_greedy_ridge": _BANDITS + "linear:EpsilonGreedyRidge",
+    "logistic_thompson": _BANDITS + "logistic:LogisticThompson",
 }
 """Name -> "module:Class"."""
 
