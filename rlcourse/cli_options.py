@@ -1,0 +1,104 @@
+"""What each verb of the command line takes: one dataclass a verb, whose fields become its flags (read by `cli_parse`)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from tyro.conf import FlagCreatePairsOff, Positional, arg
+
+REQUIRED = "(required)"
+Switch = FlagCreatePairsOff[Annotated[bool, arg(help_behavior_hint="")]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Common:
+    """What every verb takes."""
+
+    debug: Switch = False
+    """Show the whole traceback of an error, not its one line."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListOptions(Common):
+    """Show the worlds, the agents with their settings, and the suites.
+
+    Examples:
+      rlcourse list
+      rlcourse list agents
+    """
+
+    what: Positional[Annotated[str, arg(metavar="[worlds|agents|suites]", help_behavior_hint="")]] = "all"
+    """Which of the three; left out, all."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainOptions(Common):
+    """Let a population of learners play one world, show how they did, and save them.
+
+    The flags --agent.* and --env.* are the settings of the agent and the options of the world that you name; to see
+    them, name both and ask for help. A list is written as words: --env.means 0.1 0.5 0.9. A world that comes with
+    Gymnasium takes its own arguments in the same way, with JSON values.
+
+    Examples:
+      rlcourse train --agent ucb1 --env CandyMachines-v0
+      rlcourse train --agent ucb --env CandyMachines-v0 --help
+      rlcourse train --agent ucb --agent.c 0.5 --env Bandit-v0 --env.means 0.1 0.5 0.9 --steps 2000
+    """
+
+    agent: Annotated[str | None, arg(metavar="NAME", help_behavior_hint=REQUIRED)] = None
+    """The agent (`rlcourse list agents` names them)."""
+    env: Annotated[str | None, arg(metavar="ID", help_behavior_hint=REQUIRED)] = None
+    """The world (`rlcourse list worlds` names them), or the id of any other Gymnasium world that fits the agent."""
+    seeds: Annotated[str, arg(metavar="COUNT|LIST")] = "10"
+    """How many learners, each with a seed of its own (0, 1, ...); or the list of their seeds, such as 3,5,8."""
+    steps: Annotated[int | None, arg(metavar="N", help_behavior_hint="")] = None
+    """Steps of each learner; left out, one whole episode of a world that says how long it is."""
+    out: Annotated[str | None, arg(metavar="DIR", help_behavior_hint="")] = None
+    """Where to save the agent; left out, a folder under runs/ that is named by what ran."""
+    json: Switch = False
+    """Print one JSON object and nothing else."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluateOptions(Common):
+    """Play episodes with a saved agent that no longer learns, and show what it earns.
+
+    A bandit strategy plays the machines that it was playing when it was saved; the luck is new.
+
+    Examples:
+      rlcourse evaluate runs/ucb1-CandyMachines-v0 --episodes 20
+    """
+
+    folder: Positional[Annotated[str, arg(metavar="DIR")]]
+    """The folder that `rlcourse train` saved the agent in."""
+    episodes: Annotated[int, arg(metavar="N")] = 100
+    """Episodes of every learner."""
+    json: Switch = False
+    """Print one JSON object and nothing else."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BenchOptions(Common):
+    """Run a suite, to one table with confidence intervals, and plots.
+
+    Results are kept as they arrive. If the run is interrupted or killed, give the same command again: it goes on where
+    it was and ends with the same numbers.
+
+    Examples:
+      rlcourse bench quick
+      rlcourse bench candy-machines --seeds 100 --jobs 2
+    """
+
+    suite: Positional[Annotated[str, arg(metavar="SUITE")]]
+    """The suite (`rlcourse list suites` names them), or the path of a TOML file."""
+    seeds: Annotated[str | None, arg(metavar="COUNT|LIST", help_behavior_hint="")] = None
+    """How many learners in every cell, or the list of their seeds; left out, what the suite says."""
+    jobs: Annotated[int | None, arg(metavar="N", help_behavior_hint="")] = None
+    """Processes; left out, one a core. The numbers do not depend on it."""
+    backend: Annotated[str, arg(metavar="loky|ray|dask")] = "loky"
+    """Who runs the processes; ray and dask are extras: pip install 'rlcourse[ray]'."""
+    out: Annotated[str | None, arg(metavar="DIR", help_behavior_hint="")] = None
+    """Where the results go; left out, runs/SUITE."""
+    json: Switch = False
+    """Print one JSON object and nothing else."""

@@ -1,0 +1,236 @@
+"""What the command line prints: tables for people, one JSON object for programs."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import importlib
+import inspect
+import io
+import json
+import math
+import re
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import gymnasium
+import numpy as np
+from numpy.typing import NDArray
+
+from rlcourse.agents import AGENTS, agent_class
+from rlcourse.experiments.statistics import generator_for, interval, iqm
+from rlcourse.names import NAMESPACE, short_name
+
+if TYPE_CHECKING:
+    from rlcourse.agents.base import Agent
+    from rlcourse.experiments.cell import Cell
+
+PIPE_WIDTH = 10_000
+"""Columns where nobody looks on: a line of a table stays a line, for grep and cut."""
+NAME_LENGTH = 120
+"""The longest folder name that is spelled out; beyond it, a digest stands for the rest."""
+
+
+# -------------------------------------------------------------------- list
+
+
+def worlds() -> None:
+    """Every registered world of ours, with the first sentence of its docstring."""
+    rows = []
+    for env_id, spec in gymnasium.registry.items():
+        if env_id.startswith(NAMESPACE):
+            module, name = str(spec.entry_point).split(":")
+            rows.append((short_name(env_id), _headline(getattr(importlib.import_module(module), name))))
+    print_table("Worlds", ("id", "what it is"), rows)
+
+
+def agents() -> None:
+    """Every registered agent, with the first sentence of its docstring and its settings."""
+    rows = []
+    for name in AGENTS:
+        kind = agent_class(name)
+        settings = ", ".join(
+            f"{field.name}={_default(field)}" for field in dataclasses.fields(kind.config_class)
+        )
+        rows.append((name, _headline(kind), settings))
+    print_table("Agents", ("name", "what it does", "settings"), rows)
+
+
+def suites() -> None:
+    """Every suite, with its title and its number of cells."""
+
+
+def _headline(thing: type) -> str:
+    """The first sentence of a docstring, without its full stop."""
+    return (inspect.getdoc(thing) or "").split("\n")[0].rstrip(".")
+
+
+def _default(field: dataclasses.Field[Any]) -> str:
+    value = field.default_factory() if callable(field.default_factory) else field.default
+    return value if isinstance(value, str) else repr(value)
+
+
+# -------------------------------------------------------------------- train and evaluate
+
+
+def folder_name(
+    learner: Agent, agent_kwargs: dict[str, Any], env_kwargs: dict[str, Any], seeds: str, steps: int
+) -> str:
+    """The folder under runs/ of one training: the same command, the same folder."""
+    settings = [f"{key}={_plain(value)}" for key, value in {**agent_kwargs, **env_kwargs}.items()]
+    parts = [learner.name, short_name(learner.spec.id), *settings, f"seeds={seeds}", f"steps={steps}"]
+    name = re.sub(r"[^\w.=,-]+", "_", "-".join(parts))
+    if len(name) > NAME_LENGTH:
+        name = f"{name[: NAME_LENGTH - 9]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+    return str(Path("runs") / name)
+
+
+def _plain(value: Any) -> str:
+    """A setting within a folder's name: a list as `0.1,0.5,0.9`."""
+    return ",".join(map(_plain, value)) if isinstance(value, (list, tuple)) else str(value)
+
+
+def summary(values: NDArray[np.float64], *names: str) -> dict[str, Any]:
+    """Mean, interquartile mean and the 95% interval of the mean over members `[S]`; the names make it repeatable."""
+    low, high = interval(values, generator_for(*names))
+    return {
+        "mean": float(values.mean()),
+        "iqm": float(iqm(values)),
+        "ci_low": float(low),
+        "ci_high": float(high),
+        "values": values.tolist(),
+    }
+
+
+def trained(cell: Cell, out: Path, *, as_json: bool) -> None:
+    """The figures of a training, and where the agent is."""
+    figures = {
+        metric: summary(values, cell.env, cell.agent, metric) for metric, values in cell.scores.items()
+    }
+    for metric, best in cell.optimum.items():
+        figures[metric]["optimum"] = float(best.mean())
+    if as_json:
+        print_json(
+            {
+                "agent": cell.agent,
+                "env": cell.env,
+                "agent_kwargs": cell.agent_kwargs,
+                "env_kwargs": cell.env_kwargs,
+                "seeds": cell.seeds,
+                "steps": cell.n_steps,
+                "wall_seconds": cell.wall_seconds,
+                "steps_per_second": cell.steps_per_second,
+                "out": str(out),
+                "scores": figures,
+            }
+        )
+        return
+    rows = [
+        (
+            metric,
+            _number(one["mean"]),
+            _range(one),
+            _number(one["iqm"]),
+            _number(one.get("optimum", math.nan)),
+        )
+        for metric, one in figures.items()
+    ]
+    print_table(
+        f"{cell.agent} in {short_name(cell.env)}: {_count(len(cell.seeds), 'seed')} x {_count(cell.n_steps, 'step')}",
+        ("metric", "mean", "95% interval", "IQM", "optimum"),
+        rows,
+        right=(1, 2, 3, 4),
+    )
+    speed = _count(round(cell.steps_per_second), "step")
+    print(f"{cell.wall_seconds:.1f} s, {speed} a second over all seeds; saved in {out}")
+
+
+def evaluated(agent: Agent, returns: NDArray[np.float64], *, as_json: bool) -> None:
+    """The returns `[S, episodes]` of an evaluation: each member's mean, and its interval over members."""
+    figure = summary(returns.mean(axis=1), agent.spec.id, agent.name, "return")
+    if as_json:
+        print_json(
+            {
+                "agent": agent.name,
+                "env": agent.spec.id,
+                "seeds": agent.seeds,
+                "episodes": returns.shape[1],
+                "num_timesteps": agent.num_timesteps,
+                "return": figure,
+            }
+        )
+        return
+    episodes = _count(returns.shape[1], "episode")
+    print_table(
+        f"{agent.name} in {short_name(agent.spec.id)}: {_count(agent.size, 'seed')} x {episodes}",
+        ("metric", "mean", "95% interval", "IQM", "worst seed", "best seed"),
+        [
+            (
+                "return",
+                _number(figure["mean"]),
+                _range(figure),
+                _number(figure["iqm"]),
+                _number(min(figure["values"])),
+                _number(max(figure["values"])),
+            )
+        ],
+        right=(1, 2, 3, 4, 5),
+    )
+
+
+# -------------------------------------------------------------------- printing
+
+
+def print_table(
+    title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], *, right: Sequence[int] = ()
+) -> None:
+    """A table on stdout, as wide as the terminal; in a pipe a line for every row, without colour."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    for place, column in enumerate(columns):
+        aligned = "right" if place in right else "left"
+        table.add_column(column, justify=aligned, no_wrap=place == 0 or place in right)  # type: ignore[arg-type]
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    if sys.stdout.isatty():
+        Console().print(table)
+        return
+    console = Console(file=io.StringIO(), width=PIPE_WIDTH)
+    console.print(table)
+    print("\n".join(line.rstrip() for line in console.file.getvalue().splitlines()))  # type: ignore[attr-defined]
+
+
+def print_json(content: dict[str, Any]) -> None:
+    """One JSON object on stdout; what is not a finite number becomes null."""
+    print(json.dumps(_finite(content), indent=2, allow_nan=False))
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_finite(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
+
+
+def _number(value: float) -> str:
+    """Four significant digits, or all before the point; a dash for what is not known."""
+    if not math.isfinite(value):
+        return "-"
+    return f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:.4g}"
+
+
+def _range(figure: dict[str, Any]) -> str:
+    if not math.isfinite(figure["ci_low"]):
+        return "-"
+    return f"{_number(figure['ci_low'])} .. {_number(figure['ci_high'])}"
