@@ -287,7 +287,7 @@ class WorldVectorEnv(_Face, gymnasium.vector.VectorEnv[Any, Any, Any]):
                 int(entropy[row]) if one is None else one for row, one in zip(rows, chosen, strict=True)
             ]
         if None not in chosen:
-            self._begin(rows, chosen, options)  # type: ignore[arg-type]
+            self._begin(rows, chosen, options)
             return
         seeded = np.array([one is not None for one in chosen])
         if seeded.any():

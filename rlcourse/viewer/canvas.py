@@ -1,0 +1,82 @@
+"""What every picture needs: colours that the colour-blind can tell apart, text, and a surface as an array."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import numpy as np
+import pygame
+import pygame.freetype
+from numpy.typing import NDArray
+
+Colour = tuple[int, int, int]
+
+# Okabe & Ito 2008, "Color universal design"
+ORANGE: Colour = (230, 159, 0)
+SKY_BLUE: Colour = (86, 180, 233)
+GREEN: Colour = (0, 158, 115)
+YELLOW: Colour = (240, 228, 66)
+BLUE: Colour = (0, 114, 178)
+VERMILION: Colour = (213, 94, 0)
+PURPLE: Colour = (204, 121, 167)
+BLACK: Colour = (30, 30, 34)
+DIM: Colour = (95, 95, 102)
+GREY: Colour = (150, 150, 156)
+PALE: Colour = (226, 227, 231)
+PAPER: Colour = (247, 247, 249)
+WHITE: Colour = (255, 255, 255)
+
+
+@functools.cache
+def _font(bold: bool) -> Any:
+    """Pygame's own font: the same on every machine, and no display is needed."""
+    if not pygame.freetype.get_init():
+        pygame.freetype.init()
+    font = pygame.freetype.Font(None)
+    font.strong = bold
+    return font
+
+
+def fit(text: str, size: float, width: float, *, bold: bool = False) -> float:
+    """The height at which `text` is at most `width` wide: `size`, or less."""
+    wide = _font(bold).get_rect(text, size=size).width
+    return size * min(1.0, width / max(wide, 1))
+
+
+def write(
+    surface: pygame.Surface,
+    text: str,
+    at: tuple[float, float],
+    size: float,
+    *,
+    colour: Colour = BLACK,
+    align: str = "left",
+    bold: bool = False,
+    width: float | None = None,
+) -> None:
+    """Write one line of text.
+
+    Args:
+        surface: what to write on.
+        text: the line.
+        at: x of the left edge, the centre or the right edge (as `align` says), and y of the vertical centre.
+        size: height of the font in pixels.
+        colour: red, green, blue.
+        align: "left", "center" or "right".
+        bold: heavier strokes.
+        width: the space there is; a longer text is written smaller.
+    """
+    font = _font(bold)
+    if width is not None:
+        size = fit(text, size, width, bold=bold)
+    box = font.get_rect(text, size=size)
+    x = at[0] - {"left": 0.0, "center": box.width / 2, "right": float(box.width)}[align]
+    # centred by the height of a digit, so that texts with and without descenders stand on one line
+    height = font.get_rect("0", size=size).height
+    font.render_to(surface, (round(x), round(at[1] + height / 2 - box.y)), text, colour, size=size)
+
+
+def pixels(surface: pygame.Surface) -> NDArray[np.uint8]:
+    """The picture as an array `uint8 [H, W, 3]`, a copy."""
+    return np.ascontiguousarray(pygame.surfarray.array3d(surface).transpose(1, 0, 2))

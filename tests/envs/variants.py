@@ -1,0 +1,84 @@
+"""Every registered world with option variants; episodes are short, so that they end during a test."""
+
+from typing import Any
+
+import gymnasium
+
+import rlcourse  # noqa: F401  (registers the worlds)
+
+TABLE = [[0.1, 0.9], [0.8, 0.2], [0.5, 0.5], [1.0, 0.0], [0.0, 0.3]]
+
+VARIANTS: dict[str, list[dict[str, Any]]] = {
+    "CandyMachines-v0": [
+        {"coins": 7},
+        {"coins": 9, "cost": 2, "machines": 3},
+        {"coins": 5, "probabilities": [0.2, 1.0]},
+    ],
+    "Bandit-v0": [
+        {"horizon": 7},
+        *({"horizon": 5, "law": law} for law in ("gaussian", "uniform", "exponential", "poisson", "beta")),
+        {"horizon": 5, "law": "discrete"},
+        {"horizon": 6, "law": ["gaussian", "discrete", "beta", "bernoulli", "discrete"], "values": [-1, 2]},
+        {"horizon": 6, "means": [0.2, None, 0.8]},
+        {
+            "horizon": 6,
+            "law": "gaussian",
+            "sigma": [0.0, 1.0, 2.0],
+            "prior": "uniform",
+            "prior_args": [-1, 1],
+        },
+        {"horizon": 6, "law": "discrete", "values": [0, 3], "probabilities": [[0.5, 0.5], [1.0, 0.0]]},
+        {"horizon": 4, "arms": 1},
+    ],
+    "DriftingBandit-v0": [
+        {"horizon": 7},
+        {"horizon": 5, "arms": 2, "drift": 1.0, "sigma": 0.0, "initial": 3},
+    ],
+    "SwitchingBandit-v0": [
+        {"horizon": 7},
+        {"horizon": 9, "breakpoints": [2, 5], "arms": 4},
+        {"horizon": 9, "breakpoints": [3], "means": [[0.1, 0.9], [0.9, 0.1]]},
+        {"horizon": 9, "hazard": 0.4, "arms": 5, "prior_args": [0.2, 0.7]},
+    ],
+    "ReactiveCandyMachines-v0": [
+        {"coins": 7},
+        {"coins": 9, "probabilities": [0.5, 0.6], "rise": 0.2, "fall": 0.3, "low": 0.1, "high": 0.9},
+    ],
+    "RestlessBandit-v0": [
+        {"horizon": 7},
+        {"horizon": 6, "arms": 2, "states": 1},
+        {
+            "horizon": 6,
+            "transitions": [[[0.5, 0.5], [0.0, 1.0]], [[0.0, 1.0], [1.0, 0.0]]],
+            "rewards": [[0, 1], [2, -1]],
+        },
+    ],
+    "ContextualBandit-v0": [
+        {"horizon": 7},
+        {"horizon": 6, "payoff": "logistic", "dim": 9},
+        {"horizon": 6, "parameters": "shared", "arms": 3, "dim": 1},
+        {"horizon": 6, "parameters": "shared", "payoff": "logistic", "theta": [1.0, -2.0]},
+        {"horizon": 6, "theta": [[1.0, 0.0], [0.0, 1.0], [0.5, 0.5]], "sigma": 0.0},
+    ],
+    "HiddenContextBandit-v0": [
+        {"horizon": 7},
+        {"horizon": 6, "regimes": 2, "arms": 4, "stay": 0.5, "accuracy": 1.0},
+        {
+            "horizon": 6,
+            "means": [[0.1, 1.0], [0.9, 0.0]],
+            "transitions": [[0.9, 0.1], [0.3, 0.7]],
+            "cues": [[0.5, 0.3, 0.2], [0.1, 0.1, 0.8]],
+        },
+    ],
+    "AdversarialBandit-v0": [
+        {"horizon": 7, "period": 2},
+        {"horizon": 7, "period": 3, "adversary": "wandering"},
+        {"horizon": 7, "period": 4, "adversary": "periodic"},
+        {"horizon": 7, "arms": 2, "adversary": "fools_ucb"},
+        {"table": TABLE},
+    ],
+}
+
+IDS = sorted(name for name in gymnasium.registry if name.startswith("rlcourse/"))
+CASES = [(name, kwargs) for name in IDS for kwargs in VARIANTS.get(name.removeprefix("rlcourse/"), [{}])]
+CASE_NAMES = [f"{name.removeprefix('rlcourse/')}-{i}" for i, (name, _) in enumerate(CASES)]
