@@ -73,7 +73,12 @@ def _load(entry: str) -> Any:
 
 
 def make_agent(
-    name: str, env: Any, *, seeds: int | list[int] = 1, env_kwargs: dict[str, Any] | None = None, **settings: Any
+    name: str,
+    env: Any,
+    *,
+    seeds: int | list[int] = 1,
+    env_kwargs: dict[str, Any] | None = None,
+    **settings: Any,
 ) -> Agent:
     """A population of learners by name.
 
