@@ -165,7 +165,7 @@ def _replicate(table: Floats, counts: Floats, statistic: Statistic) -> Floats:
 def _acceleration(table: Floats, statistic: Statistic, strata: NDArray[np.int64] | None) -> Floats:
     """BCa's acceleration, `[M, n]` -> `[M]`: sum(l^3) / (6 sum(l^2)^1.5), l the influence of a member.
 
-    Source: Efron & Tibshirani (1993), eq. 14.15, by the jackknife; the influences are centred within their stratum.
+    Source: Efron & Tibshirani (1993), eq. 14.15, by the jackknife; influences are centred within strata.
     """
     n = table.shape[1]
     influence = -_leave_one_out(table, statistic)

@@ -1,0 +1,161 @@
+"""Learning curves as PNG: regret, share of optimal pulls and reward of every agent in a world."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rlcourse.experiments.cell import Cell
+from rlcourse.experiments.plan import CellPlan
+from rlcourse.experiments.statistics import Floats, generator_for, interval
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+OKABE_ITO = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#B8A800")
+"""Colours that colour-blind readers can tell apart (Okabe & Ito 2008; their yellow darkened, to be seen on white)."""
+LINE_STYLES: tuple[Any, ...] = ("-", "--", "-.", (0, (1, 1.2)))
+REFERENCE_STYLES = {"random": ("#888888", ":"), "perfect_knowledge": ("#000000", "-")}
+"""Grey and black, for the two between which the learners stand."""
+RESAMPLES = 1000
+
+
+@dataclass(frozen=True)
+class _Metric:
+    title: str
+    label: str
+    percent: bool = False
+
+
+METRICS = {
+    "regret": _Metric("Regret", "reward lost so far against the best arm"),
+    "optimal": _Metric("Optimal pulls", "pulls of a best arm (%)", percent=True),
+    "reward": _Metric("Reward", "mean reward per step"),
+}
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Mean over the members of one agent, with its 95% interval, by metric, at `steps [P]`."""
+
+    env: str
+    agent: str
+    agent_name: str
+    seeds: int
+    steps: NDArray[np.int64]
+    mean: dict[str, Floats]
+    low: dict[str, Floats]
+    high: dict[str, Floats]
+
+
+def world_curves(cells: Sequence[tuple[CellPlan, Cell]]) -> list[Curve]:
+    """The curves of the agents of a world; whole members are resampled, so an interval holds for each step."""
+    curves = []
+    for plan, cell in cells:
+        metrics = [metric for metric in METRICS if metric in cell.curves]
+        table = np.stack([cell.curves[metric] for metric in metrics])
+        rng = generator_for(plan.key, json.dumps(plan.seeds), "curves")
+        low, high = interval(table, rng, resamples=RESAMPLES)
+        mean = table.mean(axis=-1)
+        curves.append(
+            Curve(
+                env=plan.env,
+                agent=plan.agent,
+                agent_name=plan.agent_name,
+                seeds=len(plan.seeds),
+                steps=cell.steps,
+                mean=dict(zip(metrics, mean, strict=True)),
+                low=dict(zip(metrics, low, strict=True)),
+                high=dict(zip(metrics, high, strict=True)),
+            )
+        )
+    return curves
+
+
+def plot_world(curves: Sequence[Curve], agents: Sequence[str], out: Path) -> list[Path]:
+    """One picture a metric, `regret-<world>.png` and so on.
+
+    Args:
+        curves: of all agents of one world.
+        agents: labels of all agents of the suite, so that one keeps its colour from world to world.
+        out: folder that they are written into.
+
+    Returns:
+        The files.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    files = []
+    for metric, about in METRICS.items():
+        shown = [curve for curve in curves if metric in curve.mean]
+        if not shown:
+            continue
+        figure = Figure(figsize=(9.6, 5.2), dpi=120, layout="constrained")
+        FigureCanvasAgg(figure)
+        _draw(figure.add_subplot(), shown, agents, metric, about)
+        path = out / f"{metric}-{slug(curves[0].env)}.png"
+        figure.savefig(path, metadata={"Software": None})
+        files.append(path)
+    return files
+
+
+def slug(label: str) -> str:
+    """A label as a part of a file's name."""
+    return re.sub(r"[^\w.=+-]+", "-", label).strip("-")
+
+
+def _draw(axes: Axes, curves: Sequence[Curve], agents: Sequence[str], metric: str, about: _Metric) -> None:
+    scale = 100.0 if about.percent else 1.0
+    ordered = sorted(curves, key=lambda curve: -curve.mean[metric][-1])  # the legend reads as the lines end
+    for curve in ordered:
+        color, style = _style(curve, agents)
+        axes.plot(
+            curve.steps, scale * curve.mean[metric], color=color, linestyle=style, label=curve.agent, lw=1.6
+        )
+        low, high = scale * curve.low[metric], scale * curve.high[metric]
+        axes.fill_between(curve.steps, low, high, color=color, alpha=0.15, linewidth=0)
+    axes.set_xlim(0, max(curve.steps[-1] for curve in curves))
+    axes.set_ylim(*_limits(curves, metric, scale))
+    axes.set_xlabel("step (pulls)")
+    axes.set_ylabel(about.label)
+    axes.set_title(f"{about.title}: {curves[0].env}", loc="left", fontweight="bold")
+    counts = sorted({curve.seeds for curve in curves})
+    seeds = str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
+    axes.set_title(
+        f"mean of {seeds} seeds, band: 95% interval", loc="right", fontsize="small", color="#555555"
+    )
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(axis="y", color="#dddddd", linewidth=0.6)
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+    axes.legend(
+        loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False, fontsize="small", handlelength=3.2
+    )
+
+
+def _style(curve: Curve, agents: Sequence[str]) -> tuple[str, Any]:
+    """Colour and line of an agent; the references stand apart."""
+    if curve.agent_name in REFERENCE_STYLES:
+        return REFERENCE_STYLES[curve.agent_name]
+    place = agents.index(curve.agent)
+    return OKABE_ITO[place % len(OKABE_ITO)], LINE_STYLES[place // len(OKABE_ITO) % len(LINE_STYLES)]
+
+
+def _limits(curves: Sequence[Curve], metric: str, scale: float) -> tuple[float, float]:
+    """What the vertical axis shows: the learners; a random player may leave the picture at the top or the bottom."""
+    learners = [curve for curve in curves if curve.agent_name != "random"] or list(curves)
+    low = scale * min(float(np.nanmin(curve.mean[metric])) for curve in learners)
+    high = scale * max(float(np.nanmax(curve.mean[metric])) for curve in learners)
+    if metric == "regret":
+        return 0.0, 1.08 * high if high > 0 else 1.0
+    if metric == "optimal":
+        return 0.0, 102.0
+    room = 0.06 * (high - low) or 1.0
+    return low - room, high + room
