@@ -125,7 +125,7 @@ def _paint_machine(
     write(surface, f"{int(pulls[arm]):,}", (window.centerx, window.y + 12 * unit), size, align="center")
     word = "pull" if pulls[arm] == 1 else "pulls"
     under = (window.centerx, window.y + 24 * unit)
-    write(surface, word, under, max(7.5 * unit, 10), align="center", colour=DIM, width=inside)
+    write(surface, word, under, max(0.55 * size, 10), align="center", colour=DIM, width=inside)
 
     bar = pygame.Rect(0, 0, window.width, round(9 * unit))
     bar.midtop = (body.centerx, body.y + round(68 * unit))
