@@ -16,6 +16,11 @@ from typing import Any
 from rlcourse.errors import UsageError, did_you_mean
 from rlcourse.version import __version__
 
+
+class RunError(RuntimeError):
+    """Some of what was asked for could not be run; the rest was."""
+
+
 HELP = """\
 usage: rlcourse VERB ...
 
@@ -90,7 +95,39 @@ def evaluate(words: list[str]) -> None:
     cli_show.evaluated(agent, returns, as_json=options.json)
 
 
-VERBS: dict[str, Callable[[list[str]], None]] = {"list": show_list, "train": train, "evaluate": evaluate}
+def bench(words: list[str]) -> None:
+    """Run a suite of experiments, or go on with it, to tables and plots."""
+    from rlcourse.cli_options import BenchOptions
+    from rlcourse.cli_parse import parse, parse_seeds_flag
+
+    options = parse(BenchOptions, words, "bench")
+    from rlcourse import cli_show
+    from rlcourse.experiments import load_suite, run_suite
+
+    suite = load_suite(options.suite)
+    report = run_suite(
+        suite,
+        options.out or Path("runs") / suite.name,
+        seeds=None if options.seeds is None else parse_seeds_flag(options.seeds),
+        jobs=options.jobs,
+        backend=options.backend,
+        progress=_on_terminal(),
+    )
+    cli_show.benched(report, as_json=options.json)
+    if report.failures:
+        first = report.failures[0]
+        if options.debug:
+            print(first.traceback, end="", file=sys.stderr)
+        others = f" (and {len(report.failures) - 1} cells more)" if len(report.failures) > 1 else ""
+        raise RunError(f"{first}{others}")
+
+
+VERBS: dict[str, Callable[[list[str]], None]] = {
+    "list": show_list,
+    "train": train,
+    "evaluate": evaluate,
+    "bench": bench,
+}
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -5,10 +5,14 @@ tyro reads the types, the defaults and the sentences under the fields; this modu
 
 from __future__ import annotations
 
+import ast
 import copy
 import dataclasses
 import functools
+import inspect
+import itertools
 import json
+import sys
 from types import NoneType, UnionType
 from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
@@ -18,34 +22,51 @@ from tyro.constructors import PrimitiveConstructorSpec
 from rlcourse.errors import UsageError
 
 
-def as_flags(settings: type, preset: dict[str, Any]) -> type:
-    """A twin of a dataclass that can be filled with any values: it checks nothing, which its own class will do later.
+def as_flags(settings: type, preset: dict[str, Any] | None = None) -> Any:
+    """A plain dataclass with the fields of another, made for flags: help, readable placeholders, and no checks.
+
+    What is impossible the other class refuses itself, when it is built.
 
     Args:
-        settings: the dataclass; the twin inherits its fields and the sentences under them.
-        preset: values that take the place of defaults.
+        settings: the dataclass, with a sentence under each field.
+        preset: values that take the place of its defaults.
     """
+    preset = preset or {}
     hints = get_type_hints(settings, include_extras=True)
-    space: dict[str, Any] = {
-        "__annotations__": {},
-        "__doc__": settings.__doc__,
-        "__module__": settings.__module__,
-        "__post_init__": lambda self: None,
-    }
+    sentences = _sentences(settings)
+    fields = []
     for field in dataclasses.fields(settings):
         if not field.init:
             continue
-        space["__annotations__"][field.name] = _flag_type(hints[field.name])
         if field.name in preset:
-            space[field.name] = dataclasses.field(
-                default_factory=functools.partial(copy.deepcopy, preset[field.name])
-            )
+            default = dataclasses.field(default_factory=functools.partial(copy.deepcopy, preset[field.name]))
         else:
-            space[field.name] = dataclasses.field(
-                default=field.default, default_factory=field.default_factory
-            )
-    twin = type(settings)(settings.__name__, (settings,), space)
-    return dataclasses.dataclass(frozen=True)(twin)
+            default = dataclasses.field(default=field.default, default_factory=field.default_factory)
+        fields.append((field.name, _flag_type(hints[field.name], sentences.get(field.name)), default))
+    twin = dataclasses.make_dataclass(settings.__name__, fields, frozen=True, kw_only=True)
+    twin.__doc__ = settings.__doc__
+    return twin
+
+
+def _sentences(settings: type) -> dict[str, str]:
+    """The sentence under each field, also of those that are inherited."""
+    found: dict[str, str] = {}
+    for kind in reversed(settings.__mro__):
+        if not dataclasses.is_dataclass(kind):
+            continue
+        module = sys.modules[kind.__module__]
+        for node in ast.walk(ast.parse(inspect.getsource(module))):
+            if not isinstance(node, ast.ClassDef) or node.name != kind.__name__:
+                continue
+            for line, below in itertools.pairwise(node.body):
+                if (
+                    isinstance(line, ast.AnnAssign)
+                    and isinstance(line.target, ast.Name)
+                    and isinstance(below, ast.Expr)
+                    and isinstance(below.value, ast.Constant)
+                ):
+                    found[line.target.id] = " ".join(str(below.value.value).split())
+    return found
 
 
 def differences(filled: Any) -> dict[str, Any]:
@@ -98,13 +119,16 @@ def take_json(words: list[str], prefix: str) -> tuple[list[str], dict[str, Any]]
     return rest, values
 
 
-def _flag_type(hint: Any) -> Any:
-    """The type of a flag: the field's own with a readable placeholder; lists of lists are written as JSON."""
+def _flag_type(hint: Any, sentence: str | None) -> Any:
+    """The type of a flag: the field's own with its help; lists of lists are written as JSON."""
     words = _placeholder(hint)
+    own: list[Any] = [part for part in getattr(hint, "__metadata__", ()) if hasattr(part, "metavar")]
+    told: Any = own[0] if own else tyro.conf.arg(metavar=words if words not in ("", "JSON") else None)
+    told = dataclasses.replace(told, help=sentence)
     if words != "JSON":
-        return Annotated[hint, tyro.conf.arg(metavar=words)] if words else hint
+        return Annotated[_spelled_out(hint), told]
     return Annotated[
-        Any,
+        object,
         PrimitiveConstructorSpec(
             nargs=1,
             metavar="JSON",
@@ -112,7 +136,16 @@ def _flag_type(hint: Any) -> Any:
             is_instance=lambda value: True,
             str_from_instance=lambda value: [json.dumps(value)],
         ),
+        told,
     ]
+
+
+def _spelled_out(hint: Any) -> Any:
+    """The same type with `Union[None, X]` for `X | None`: its default None tyro accepts without loading typeguard."""
+    inner = get_args(hint)
+    if get_origin(hint) is UnionType:
+        return Union[tuple(sorted(inner, key=lambda kind: kind is not NoneType))]  # noqa: UP007  (made while running)
+    return Annotated[_spelled_out(inner[0]), *hint.__metadata__] if get_origin(hint) is Annotated else hint
 
 
 def _placeholder(hint: Any, *, within_list: bool = False) -> str:

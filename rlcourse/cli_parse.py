@@ -45,7 +45,7 @@ def parse(options: type[T], words: list[str], verb: str) -> T:
     with contextlib.redirect_stderr(io.StringIO()) as box:
         try:
             parsed, unknown = tyro.cli(
-                options, args=words, prog=prog, description=headline, return_unknown_args=True
+                as_flags(options), args=words, prog=prog, description=headline, return_unknown_args=True
             )
         except SystemExit as end:
             if end.code == 0:
@@ -71,7 +71,7 @@ def parse_train(words: list[str]) -> tuple[TrainOptions, dict[str, Any], dict[st
     if agent is not None:
         from rlcourse.agents import agent_class
 
-        nested["agent"] = as_flags(agent_class(agent).config_class, {})
+        nested["agent"] = as_flags(agent_class(agent).config_class)
     if env is not None:
         from rlcourse.names import resolve_world
 
@@ -84,11 +84,7 @@ def parse_train(words: list[str]) -> tuple[TrainOptions, dict[str, Any], dict[st
     options = dataclasses.make_dataclass(
         "TrainOptions",
         [
-            (
-                f"{prefix}_fields",
-                Annotated[flags, tyro.conf.arg(name=prefix)],
-                dataclasses.field(default=flags()),
-            )
+            (f"{prefix}_fields", Annotated[flags, tyro.conf.arg(name=prefix)])
             for prefix, flags in nested.items()
         ],
         bases=(TrainOptions,),
@@ -157,7 +153,7 @@ def _one_line(box: str, verb: str, words: list[str], flags: dict[str, Any]) -> s
     flag = named[1] if named else ""
     if flag not in flags:
         return f"{text.split(' For full helptext')[0]}"
-    wanted = "JSON" if flags[flag] is Any else say_type(flags[flag])
+    wanted = "JSON" if flags[flag] is object else say_type(flags[flag])
     if "Missing value" in text:
         return f"{flag} needs a value: {wanted}"
     return f"{flag}={_given(words, flag)} must be {wanted}"

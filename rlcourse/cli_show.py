@@ -11,7 +11,8 @@ import json
 import math
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,11 +22,15 @@ from numpy.typing import NDArray
 
 from rlcourse.agents import AGENTS, agent_class
 from rlcourse.experiments.statistics import generator_for, interval, iqm
+from rlcourse.experiments.suites import load_suite, suite_names
 from rlcourse.names import NAMESPACE, short_name
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from rlcourse.agents.base import Agent
     from rlcourse.experiments.cell import Cell
+    from rlcourse.experiments.sweep import Report
 
 PIPE_WIDTH = 10_000
 """Columns where nobody looks on: a line of a table stays a line, for grep and cut."""
@@ -59,7 +64,13 @@ def agents() -> None:
 
 
 def suites() -> None:
-    """Every suite, with its title and its number of cells."""
+    """Every suite, with its title and its size."""
+    rows = []
+    for name in suite_names():
+        suite = load_suite(name)
+        cells = len(list(suite.pairs()))
+        rows.append((name, suite.title, str(cells), str(len(suite.seeds))))
+    print_table("Suites", ("name", "what it asks", "cells", "seeds"), rows, right=(2, 3))
 
 
 def _headline(thing: type) -> str:
@@ -180,6 +191,18 @@ def evaluated(agent: Agent, returns: NDArray[np.float64], *, as_json: bool) -> N
     )
 
 
+# -------------------------------------------------------------------- bench
+
+
+def benched(report: Report, *, as_json: bool) -> None:
+    """The tables of a suite, and where its files are."""
+    if as_json:
+        print_json(report.to_json())
+        return
+    with terminal() as console:
+        report.print(console)
+
+
 # -------------------------------------------------------------------- printing
 
 
@@ -188,7 +211,6 @@ def print_table(
 ) -> None:
     """A table on stdout, as wide as the terminal; in a pipe a line for every row, without colour."""
     from rich import box
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
@@ -198,12 +220,21 @@ def print_table(
         table.add_column(column, justify=aligned, no_wrap=place == 0 or place in right)  # type: ignore[arg-type]
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
+    with terminal() as console:
+        console.print(table)
+
+
+@contextmanager
+def terminal() -> Iterator[Console]:
+    """A console on stdout; in a pipe it draws wide lines, which lose the blanks at their end."""
+    from rich.console import Console
+
     if sys.stdout.isatty():
-        Console().print(table)
+        yield Console()
         return
-    console = Console(file=io.StringIO(), width=PIPE_WIDTH)
-    console.print(table)
-    print("\n".join(line.rstrip() for line in console.file.getvalue().splitlines()))  # type: ignore[attr-defined]
+    text = io.StringIO()
+    yield Console(file=text, width=PIPE_WIDTH, color_system=None)
+    print("\n".join(line.rstrip() for line in text.getvalue().splitlines()))
 
 
 def print_json(content: dict[str, Any]) -> None:
