@@ -50,6 +50,9 @@ AGENTS: dict[str, str] = {
     "lin_thompson": _BANDITS + "linear:LinThompson",
     "epsilon_greedy_ridge": _BANDITS + "linear:EpsilonGreedyRidge",
     "logistic_thompson": _BANDITS + "logistic:LogisticThompson",
+    "successive_elimination": _BANDITS + "best_arm:SuccessiveElimination",
+    "sequential_halving": _BANDITS + "best_arm:SequentialHalving",
+    "lucb": _BANDITS + "best_arm:LUCB",
 }
 """Name -> "module:Class"."""
 

@@ -132,7 +132,7 @@ class SlidingWindowUCB(BanditAgent):
     def initial_state(self, size: int) -> Arrays:
         """`pulls` and `paid` `[S, K]` within the window; its `ring_arms` (-1: none) and `ring_rewards` `[S, tau]`."""
         tables = {name: np.zeros((size, self.n_arms)) for name in ("pulls", "paid")}
-        ring = {
+        ring: Arrays = {
             "ring_arms": np.full((size, self.window), -1, np.int32),
             "ring_rewards": np.zeros((size, self.window)),
         }
