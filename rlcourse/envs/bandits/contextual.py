@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rlcourse.envs.bandits.base import BanditEnv, BanditRules, BanditVectorEnv
+from rlcourse.envs.bandits.chains import dot
 from rlcourse.envs.bandits.laws import draw_bernoulli, draw_gaussian
 from rlcourse.envs.options import (
     check_choice,
@@ -150,8 +151,9 @@ class ContextualBandit(BanditRules):
         context = unit(Streams(state["contexts"]).normal(shape, rows=rows))
         state["context"][where] = context
         theta = state["theta"][where]
-        score = (theta[:, None] * context if self.shared else theta * context[:, None]).sum(axis=-1)
-        state["means"][where] = score if self.payoff == "linear" else 1.0 / (1.0 + np.exp(-score))
+        score = dot(theta[:, None], context) if self.shared else dot(theta, context[:, None])
+        # 1 / (1 + exp(-score)), written so that nothing overflows
+        state["means"][where] = score if self.payoff == "linear" else 0.5 + 0.5 * np.tanh(0.5 * score)
 
     def arm_means(self, state: State) -> NDArray[np.float64]:
         """The means in this round's context."""
@@ -169,8 +171,8 @@ class ContextualBandit(BanditRules):
 
 def unit(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
     """The vectors `[..., dim]` scaled to length 1."""
-    length = np.sqrt((vectors * vectors).sum(axis=-1, keepdims=True))
-    return vectors / np.maximum(length, np.finfo(np.float64).tiny)
+    length = np.sqrt(dot(vectors, vectors))
+    return vectors / np.maximum(length, np.finfo(np.float64).tiny)[..., None]
 
 
 class ContextualBanditEnv(BanditEnv):

@@ -10,7 +10,8 @@ import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
-from rlcourse.envs.bandits.base import BanditEnv, BanditRules, BanditVectorEnv, row_max
+from rlcourse.envs.bandits.base import BanditEnv, BanditRules, BanditVectorEnv, row_max, row_starts
+from rlcourse.envs.bandits.chains import choose, cumulate, dot, predict, weigh
 from rlcourse.envs.bandits.laws import draw_bernoulli
 from rlcourse.envs.options import check_count, check_number, check_stochastic, check_table, set_field
 from rlcourse.envs.rules import State
@@ -100,6 +101,14 @@ class HiddenContextBandit(BanditRules):
         """P(cue | regime), `[R, C]`."""
         return self._mostly_equal(self.accuracy) if self.cues is None else np.array(self.cues)
 
+    @cached_property
+    def _moves(self) -> NDArray[np.float64]:
+        return cumulate(self.transition_matrix)
+
+    @cached_property
+    def _cue_draws(self) -> NDArray[np.float64]:
+        return cumulate(self.cue_matrix)
+
     def _mostly_equal(self, diagonal: float) -> NDArray[np.float64]:
         """A stochastic matrix `[R, R]` with this diagonal and equal numbers elsewhere."""
         if self.regimes == 1:
@@ -118,10 +127,11 @@ class HiddenContextBandit(BanditRules):
         return state["cue"].copy()
 
     def allocate_arms(self, batch: int) -> State:
-        """`table [B, R, K]` (win probabilities), `regime [B]`, `cue [B]`, the filter's `belief [B, R]`."""
+        """`table [B, R, K]` (win probabilities), `regime, cue [B]`, `means [B, K]` of now, `belief [B, R]`."""
         return {
             "table": np.zeros((batch, self.regimes, self.arms)),
             "regime": np.zeros(batch, np.int64),
+            "means": np.zeros((batch, self.arms)),
             "cue": np.zeros(batch, np.int64),
             "belief": np.zeros((batch, self.regimes)),
         }
@@ -142,16 +152,19 @@ class HiddenContextBandit(BanditRules):
         self._show(state, rows)
 
     def _show(self, state: State, rows: NDArray[np.intp] | None) -> None:
-        """Draw a cue, and weigh the belief by it: b(r) <- b(r) P(cue | r) / sum."""
+        """The means of the regime; its cue, by which the belief is weighed: b(r) <- b(r) P(cue | r) / sum."""
         where = slice(None) if rows is None else rows
-        chances = self.cue_matrix[state["regime"][where]]
-        cue = Streams(state["cue_noise"]).categorical(chances, rows=rows, check=False)
+        regime = state["regime"][where]
+        cue = choose(self._cue_draws[regime], Streams(state["cue_noise"]).uniform(rows=rows))
         state["cue"][where] = cue
         state["belief"][where] = weigh(state["belief"][where], self.cue_matrix.T[cue])
+        tables = state["table"][where]
+        now = row_starts(len(regime), self.regimes) + regime
+        state["means"][where] = tables.reshape(-1, self.arms).take(now, axis=0)
 
     def arm_means(self, state: State) -> NDArray[np.float64]:
         """The truth, in the regime of this round."""
-        return np.take_along_axis(state["table"], state["regime"][:, None, None], axis=1)[:, 0]
+        return state["means"]
 
     def arm_values(self, state: State) -> NDArray[np.float64]:
         """Means expected by the exact Bayes filter: sum over r of b(r) means(r, a), `[B, K]`.
@@ -159,7 +172,7 @@ class HiddenContextBandit(BanditRules):
         The belief b is exact given all cues, pulls and rewards so far and the tables of the problem. A player
         who pulls the argmax is myopic on it: it does not pull an arm to learn the regime.
         """
-        return np.asarray((state["belief"][:, :, None] * state["table"]).sum(axis=1))
+        return dot(state["belief"][:, None], state["table"].transpose(0, 2, 1))
 
     def best_values(self, state: State) -> NDArray[np.float64]:
         """What the myopic player on the exact belief expects, `[B]`."""
@@ -173,19 +186,11 @@ class HiddenContextBandit(BanditRules):
 
     def advance(self, state: State, actions: NDArray[np.int64], rewards: NDArray[np.float64]) -> None:
         """The filter weighs the reward; the regime and the belief move on; a new cue comes."""
-        wins = np.take_along_axis(state["table"], actions[:, None, None], axis=2)[:, :, 0]
+        wins = state["table"][np.arange(len(actions)), :, actions]
         belief = weigh(state["belief"], np.where(rewards[:, None] > 0.0, wins, 1.0 - wins))
-        # One product after the other: a matrix product may round differently in another batch.
-        state["belief"][:] = sum(belief[:, r, None] * self.transition_matrix[r] for r in range(self.regimes))
-        chances = self.transition_matrix[state["regime"]]
-        state["regime"][:] = Streams(state["drift"]).categorical(chances, check=False)
+        state["belief"][:] = predict(belief, self.transition_matrix)
+        state["regime"][:] = choose(self._moves[state["regime"]], Streams(state["drift"]).uniform())
         self._show(state, None)
-
-
-def weigh(belief: NDArray[np.float64], likelihood: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Bayes' rule on beliefs `[B, R]`."""
-    joint = belief * likelihood
-    return joint / joint.sum(axis=1, keepdims=True)
 
 
 class HiddenContextBanditEnv(BanditEnv):

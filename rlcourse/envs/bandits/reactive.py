@@ -99,7 +99,7 @@ class ReactiveCandyMachines(BanditRules):
         flat = row_starts(len(actions), self.machines) + actions
         means = state["means"].reshape(-1)
         answer = means.take(flat) + np.where(rewards > 0.0, -2.0 * self.fall, 2.0 * self.rise)
-        np.clip(answer, 2.0 * self.low, 2.0 * self.high, out=answer)
+        answer = np.minimum(np.maximum(answer, 2.0 * self.low), 2.0 * self.high)
         means[flat] = np.where(actions == 0, 1.0, answer)
 
 

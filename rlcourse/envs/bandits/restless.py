@@ -8,7 +8,8 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from rlcourse.envs.bandits.base import BanditEnv, BanditRules, BanditVectorEnv
+from rlcourse.envs.bandits.base import BanditEnv, BanditRules, BanditVectorEnv, row_starts
+from rlcourse.envs.bandits.chains import choose, cumulate
 from rlcourse.envs.options import check_count, check_number, check_stochastic, check_table, set_field
 from rlcourse.envs.rules import State
 from rlcourse.errors import UsageError
@@ -101,9 +102,7 @@ class RestlessBandit(BanditRules):
             chances = self.persistence * np.eye(self.states) + (1.0 - self.persistence) * jump
         else:
             chances = np.broadcast_to(np.array(self.transitions), (len(rows), *state["upto"].shape[1:]))
-        upto = np.cumsum(chances, axis=-1)
-        # From the last possible state on nothing is above the level, however the sum was rounded.
-        state["upto"][rows] = np.where(upto >= upto[..., -1:], 2.0, upto)
+        state["upto"][rows] = cumulate(chances)
         if self.rewards is None:
             state["payoffs"][rows] = problem.uniform((self.arms, self.states), rows=rows)
         else:
@@ -115,7 +114,12 @@ class RestlessBandit(BanditRules):
 
     def arm_means(self, state: State) -> NDArray[np.float64]:
         """What the present state of every arm pays."""
-        return np.take_along_axis(state["payoffs"], state["where"][..., None], axis=2)[..., 0]
+        return state["payoffs"].reshape(-1).take(self._now(state))
+
+    def _now(self, state: State) -> NDArray[np.int64]:
+        """Every arm's present state as an index into the flat payoffs, `[B, K]`."""
+        starts = row_starts(state["where"].size, self.states)
+        return starts.reshape(state["where"].shape) + state["where"]
 
     def draw_rewards(
         self, state: State, actions: NDArray[np.int64], means: NDArray[np.float64]
@@ -126,11 +130,8 @@ class RestlessBandit(BanditRules):
     def advance(self, state: State, actions: NDArray[np.int64], rewards: NDArray[np.float64]) -> None:
         """Every chain moves, by inversion of the distribution function of its next state."""
         level = Streams(state["drift"]).uniform(self.arms)
-        upto = np.take_along_axis(state["upto"], state["where"][..., None, None], axis=2)[..., 0, :]
-        moved = state["where"]
-        moved[:] = 0
-        for column in range(self.states - 1):
-            moved += upto[..., column] <= level
+        upto = state["upto"].reshape(-1, self.states).take(self._now(state), axis=0)
+        state["where"][:] = choose(upto, level)
 
 
 class RestlessBanditEnv(BanditEnv):
