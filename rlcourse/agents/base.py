@@ -149,11 +149,12 @@ class Agent(ABC):
                 env_kwargs=manifest["env_kwargs"],
                 **manifest["settings"],
             )
-            steps = int(manifest["num_timesteps"])
-        except (UsageError, KeyError, TypeError, ValueError) as error:
+            agent.num_timesteps = int(manifest["num_timesteps"])
+            agent.set_arrays(arrays)
+        except KeyError as error:
+            raise StorageError(f"{folder} cannot be loaded: its manifest lacks {error}") from error
+        except (UsageError, StorageError, TypeError, ValueError) as error:
             raise StorageError(f"{folder} cannot be loaded: {error}") from error
-        agent.set_arrays(arrays)
-        agent.num_timesteps = steps
         return agent
 
     def __repr__(self) -> str:

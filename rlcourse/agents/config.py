@@ -65,30 +65,35 @@ def build_config(config_class: type[C], settings: dict[str, Any], *, owner: str)
     Raises:
         UsageError: an unknown setting (with a suggestion), a wrong type, or a value outside its range.
     """
-    from typeguard import TypeCheckError, check_type  # not light: only when an agent is built
+    from typeguard import (
+        CollectionCheckStrategy,
+        TypeCheckError,
+        check_type,
+    )  # not light: only to build an agent
 
     hints = get_type_hints(config_class, include_extras=True)
     for name, value in settings.items():
         if name not in hints:
             known = [field.name for field in dataclasses.fields(config_class)]
             raise UsageError(did_you_mean(name, known, kind=f"setting of {owner}"))
-        wrong = isinstance(value, bool) and bool not in _types(
-            hints[name]
-        )  # True is an int to Python, not to us
+        hint, entries = hints[name], value if isinstance(value, (list, tuple)) else [value]
+        # True is an int to Python, not to us
+        wrong = bool not in _types(hint) and any(isinstance(entry, bool) for entry in entries)
         try:
-            check_type(value, hints[name])
+            check_type(value, hint, collection_check_strategy=CollectionCheckStrategy.ALL_ITEMS)
         except TypeCheckError:
             wrong = True
         if wrong:
-            raise UsageError(f"{owner}: {name}={value!r} must be {say_type(hints[name])}")
-        for limit in _limits(hints[name]):
-            if (
-                isinstance(value, (int, float))
-                and not isinstance(value, bool)
-                and (asked := limit.refuses(value))
-            ):
-                raise UsageError(f"{owner}: {name}={value!r} must be {asked}")
+            raise UsageError(f"{owner}: {name}={value!r} must be {say_type(hint)}")
+        for limit in _limits(hint):
+            for entry in entries:
+                if _is_number(entry) and (asked := limit.refuses(entry)):
+                    raise UsageError(f"{owner}: {name}={value!r} must be {asked}")
     return config_class(**settings)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def _parts(hint: Any) -> list[Any]:

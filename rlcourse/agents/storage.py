@@ -52,7 +52,10 @@ def write_agent_folder(folder: str | Path, manifest: dict[str, Any], arrays: dic
     }
     content["sha256"] = _digest(content)
     _replace(folder / MANIFEST, (json.dumps(content, indent=2, allow_nan=False) + "\n").encode())
-    for old in folder.glob("arrays-*.safetensors"):
+    for old in (
+        *folder.glob("arrays-*.safetensors"),
+        *folder.glob("*.part"),
+    ):  # *.part: of a save that was killed
         if old.name != file:
             old.unlink()
     return folder
@@ -85,14 +88,17 @@ def read_agent_folder(folder: str | Path) -> tuple[dict[str, Any], dict[str, NDA
     said = content.pop("sha256", None)
     if said != _digest(content):
         raise StorageError(f"{path} was altered since it was saved: its checksum does not fit")
-    file = str(content["arrays"]["file"])
+    arrays = content.get("arrays")
+    if not isinstance(arrays, dict) or not arrays.keys() >= {"file", "sha256"}:
+        raise StorageError(f"{path} does not say where its arrays are")
+    file = str(arrays["file"])
     if Path(file).name != file:
         raise StorageError(f"{path} names arrays outside its own folder")
     try:
         blob = (folder / file).read_bytes()
     except OSError:
         raise StorageError(f"{folder / file} is missing or cannot be read") from None
-    if hashlib.sha256(blob).hexdigest() != content["arrays"]["sha256"]:
+    if hashlib.sha256(blob).hexdigest() != arrays["sha256"]:
         raise StorageError(
             f"{folder / file} was truncated or altered since it was saved: its checksum does not fit"
         )
