@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import copy
 import importlib
+import operator
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
@@ -59,12 +60,6 @@ class _Face:
                     self._state[name][rows] = stream_keys(seeds, name)
         self._started = True
         self.rules.reset(self._state, rows, same_problem=keep)
-
-    def _check_actions(self, actions: NDArray[np.int64]) -> None:
-        n = self.rules.action_space.n
-        if actions.view(np.uint64).max() >= n:  # one look: a negative action is a huge unsigned one
-            wrong = actions[(actions < 0) | (actions >= n)][0]
-            raise UsageError(f"action {wrong} is outside 0..{n - 1}, the actions of {type(self).__name__}")
 
     def _paint(self, row: int) -> Any:
         module, function = self.rules.painter.split(":")
@@ -123,9 +118,14 @@ class WorldEnv(_Face, gymnasium.Env[Any, Any]):
         """One action: observation, reward, terminated, truncated, info."""
         if not self._started:
             raise gymnasium.error.ResetNeeded("call reset() before step()")
-        actions = np.array([action], np.int64)
-        self._check_actions(actions)
-        outcome = self.rules.step(self._state, actions)
+        try:
+            index = operator.index(action)
+        except TypeError:
+            raise UsageError(f"action={action!r} must be an integer") from None
+        n = int(self.rules.action_space.n)
+        if not 0 <= index < n:
+            raise UsageError(f"action {index} is outside 0..{n - 1}, the actions of {type(self).__name__}")
+        outcome = self.rules.step(self._state, np.array([index], np.int64))
         info = {key: value[0] if value.ndim > 1 else value[0].item() for key, value in outcome.info.items()}
         if self.render_mode == "human":
             self.render()
@@ -304,9 +304,12 @@ class WorldVectorEnv(_Face, gymnasium.vector.VectorEnv[Any, Any, Any]):
         """
         if not self._started:
             raise gymnasium.error.ResetNeeded("call reset() before step()")
-        actions = np.asarray(actions, np.int64)
-        if actions.shape != (self.num_envs,):
-            raise UsageError(f"actions have shape {actions.shape}, expected ({self.num_envs},)")
+        actions = np.asarray(actions)
+        if actions.shape != (self.num_envs,) or actions.dtype.kind not in "iu":
+            raise UsageError(
+                f"actions are {actions.dtype}{list(actions.shape)}, expected integers [{self.num_envs}]"
+            )
+        actions = actions.astype(np.int64, copy=False)
         self._check_actions(actions)
         if not self._any_finished:
             outcome = self.rules.step(self._state, actions)
@@ -331,6 +334,12 @@ class WorldVectorEnv(_Face, gymnasium.vector.VectorEnv[Any, Any, Any]):
         else:
             self._finished = done
         return self.rules.observe(self._state), rewards, terminated, truncated, infos
+
+    def _check_actions(self, actions: NDArray[np.int64]) -> None:
+        n = self.rules.action_space.n
+        if actions.view(np.uint64).max() >= n:  # one look: a negative action is a huge unsigned one
+            wrong = actions[(actions < 0) | (actions >= n)][0]
+            raise UsageError(f"action {wrong} is outside 0..{n - 1}, the actions of {type(self).__name__}")
 
     def _step_others(self, actions: NDArray[np.int64], over: NDArray[np.intp]) -> Outcome:
         """Step all but `over`, which are put back as they were (their streams too) and then reset."""

@@ -162,6 +162,7 @@ WRONG = [
     ("AdversarialBandit-v0", {"table": [[0.5, 1.2]]}, "1.2"),
     ("AdversarialBandit-v0", {"table": [[0.5, 0.2]], "horizon": 3}, "horizon=3"),
     ("AdversarialBandit-v0", {"period": 0}, "period=0"),
+    ("AdversarialBandit-v0", {"table": [[0.5, 0.2]], "adversary": "periodic"}, "exclude each other"),
 ]
 
 
@@ -170,6 +171,16 @@ def test_impossible_options_are_named(name, kwargs, message):
     with pytest.raises(UsageError, match=message) as caught:
         gymnasium.make(f"rlcourse/{name}", **kwargs)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", [name.removeprefix("rlcourse/") for name in IDS])
+def test_memory_does_not_grow_with_the_horizon(name):
+    option = "coins" if "Candy" in name else "horizon"
+    sizes = [
+        sum(array.nbytes for array in batch(name, 2, **{option: rounds}).get_state().values())
+        for rounds in (10, 100_000)
+    ]
+    assert sizes[0] == sizes[1] < 4000
 
 
 PROBABILITY = st.floats(0.0, 1.0)

@@ -247,13 +247,19 @@ def test_unknown_options_and_wrong_arguments(name, kwargs):
         with pytest.raises(gymnasium.error.ResetNeeded):
             one.step(0 if one is env else np.zeros(4, np.int64))
         one.reset(seed=0)
+    twin = native(name, kwargs)
+    twin.reset(seed=0)
     for wrong in (-1, env.action_space.n):
         with pytest.raises(UsageError, match=f"action {wrong} is outside"):
             env.step(wrong)
         with pytest.raises(UsageError, match=f"action {wrong} is outside"):
             batch.step(np.array([0, 0, wrong, 0]))
-    with pytest.raises(UsageError, match="shape"):
-        batch.step(np.zeros(3, np.int64))
+    with pytest.raises(UsageError, match="must be an integer"):
+        env.step(0.5)
+    for actions in (np.zeros(3, np.int64), np.zeros(4), np.zeros((4, 1), np.int64)):
+        with pytest.raises(UsageError, match="expected integers"):
+            batch.step(actions)
+    assert same(batch.step([0, 0, 0, 0]), twin.step(np.zeros(4, np.int8)))
 
 
 @each_case

@@ -39,6 +39,8 @@ class AdversarialBandit(BanditRules):
         check_choice("adversary", self.adversary, ADVERSARIES)
         check_count("period", self.period)
         if self.table is not None:
+            if self.adversary != AdversarialBandit.adversary:
+                raise UsageError(f"adversary={self.adversary!r} and a table exclude each other")
             rewards = check_table("table", self.table, 0.0, 1.0)
             for name, told in (("arms", rewards.shape[1]), ("horizon", rewards.shape[0])):
                 if getattr(self, name) not in (getattr(AdversarialBandit, name), told):
