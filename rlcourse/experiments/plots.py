@@ -23,7 +23,7 @@ OKABE_ITO = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "
 """Colours that colour-blind readers can tell apart (Okabe & Ito 2008; their yellow darkened, to be seen on white)."""
 LINE_STYLES: tuple[Any, ...] = ("-", "--", "-.", (0, (1, 1.2)))
 REFERENCE_STYLES = {"random": ("#888888", ":"), "perfect_knowledge": ("#000000", "-")}
-"""Grey and black, for the two between which the learners stand."""
+"""Grey and black for the two between which the learners stand."""
 RESAMPLES = 1000
 
 
@@ -84,7 +84,7 @@ def plot_world(curves: Sequence[Curve], agents: Sequence[str], out: Path) -> lis
 
     Args:
         curves: of all agents of one world.
-        agents: labels of all agents of the suite, so that one keeps its colour from world to world.
+        agents: labels of all learners of the suite, so that one keeps its colour from world to world.
         out: folder that they are written into.
 
     Returns:
@@ -118,7 +118,12 @@ def _draw(axes: Axes, curves: Sequence[Curve], agents: Sequence[str], metric: st
     for curve in ordered:
         color, style = _style(curve, agents)
         axes.plot(
-            curve.steps, scale * curve.mean[metric], color=color, linestyle=style, label=curve.agent, lw=1.6
+            curve.steps,
+            scale * curve.mean[metric],
+            color=color,
+            linestyle=style,
+            label=f"{_final(curve, metric, scale)}  {curve.agent}",
+            lw=1.6,
         )
         low, high = scale * curve.low[metric], scale * curve.high[metric]
         axes.fill_between(curve.steps, low, high, color=color, alpha=0.15, linewidth=0)
@@ -140,11 +145,19 @@ def _draw(axes: Axes, curves: Sequence[Curve], agents: Sequence[str], metric: st
     )
 
 
+def _final(curve: Curve, metric: str, scale: float) -> str:
+    """Where the line ends, for the legend."""
+    value = scale * float(curve.mean[metric][-1])
+    if metric == "regret":
+        return f"{value:,.0f}" if abs(value) >= 10.0 else f"{value:.2f}"
+    return f"{value:.1f}" if METRICS[metric].percent else f"{value:.3f}"
+
+
 def _style(curve: Curve, agents: Sequence[str]) -> tuple[str, Any]:
     """Colour and line of an agent; the references stand apart."""
     if curve.agent_name in REFERENCE_STYLES:
         return REFERENCE_STYLES[curve.agent_name]
-    place = agents.index(curve.agent)
+    place = agents.index(curve.agent)  # of the learners alone
     return OKABE_ITO[place % len(OKABE_ITO)], LINE_STYLES[place // len(OKABE_ITO) % len(LINE_STYLES)]
 
 
@@ -153,9 +166,9 @@ def _limits(curves: Sequence[Curve], metric: str, scale: float) -> tuple[float, 
     learners = [curve for curve in curves if curve.agent_name != "random"] or list(curves)
     low = scale * min(float(np.nanmin(curve.mean[metric])) for curve in learners)
     high = scale * max(float(np.nanmax(curve.mean[metric])) for curve in learners)
-    if metric == "regret":
-        return 0.0, 1.08 * high if high > 0 else 1.0
+    if metric == "regret" and low >= 0.0:
+        return (-0.02 * high, 1.08 * high) if high > 0.0 else (-0.02, 1.0)
     if metric == "optimal":
-        return 0.0, 102.0
+        return -2.0, 102.0
     room = 0.06 * (high - low) or 1.0
     return low - room, high + room

@@ -23,8 +23,9 @@ anywhere else works as well. Nothing else has to be edited. A suite reads so:
     settings = { initial_value = 0.0 }               # optional: settings of the agent
     sweep = { epsilon = [0.01, 0.1] }                # optional: one agent for every combination
     label = "greedy"                                 # optional: its name in tables and plots
-    only = ["testbed"]                               # optional: worlds it plays in (id or label); left out:
-    all seeds = 20                                       # optional: fewer members of a slow agent
+    only = ["testbed"]                               # optional: the worlds it plays in, by id or label
+    # skip = ["testbed"]                             # or: the worlds that it does not play in
+    seeds = 20                                       # optional: fewer members of a slow agent
 
 An entry without a label is called by its name and what was set: `epsilon_greedy(epsilon=0.1)`. Members of
 all agents share their seeds, hence their problems, so they can be compared pair by pair.
@@ -50,7 +51,7 @@ MAIN_METRICS = ("regret", "reward", "total_reward", "optimal", "simple_regret")
 
 _SUITE_KEYS = ("title", "description", "seeds", "steps", "points", "worlds", "agents")
 _WORLD_KEYS = ("env", "label", "settings", "sweep", "seeds", "steps", "main")
-_AGENT_KEYS = ("agent", "label", "settings", "sweep", "only", "seeds")
+_AGENT_KEYS = ("agent", "label", "settings", "sweep", "only", "skip", "seeds")
 
 
 @dataclass(frozen=True)
@@ -75,11 +76,14 @@ class AgentEntry:
     settings: dict[str, Any]
     only: tuple[str, ...] | None
     """Ids and labels of its worlds; `None` plays in all."""
+    skip: tuple[str, ...]
+    """Ids and labels of worlds that it leaves out."""
     seeds: list[int] | None
 
     def plays_in(self, world: WorldEntry) -> bool:
         """Whether the suite pairs them."""
-        return self.only is None or bool({world.label, world.env, short_name(world.env)} & set(self.only))
+        names = {world.label, world.env, short_name(world.env)}
+        return not names & set(self.skip) and (self.only is None or bool(names & set(self.only)))
 
 
 @dataclass(frozen=True)
@@ -175,15 +179,19 @@ def _agents(entry: _Table, worlds: list[WorldEntry]) -> list[AgentEntry]:
     agent = entry.get("agent", str)
     if agent not in AGENTS:
         raise UsageError(f"{entry.where}: {did_you_mean(agent, AGENTS, kind='agent')}")
+    if "only" in entry.content and "skip" in entry.content:
+        raise UsageError(f"{entry.where}: say only or skip, not both")
     only = entry.get("only", list, None)
+    skip = entry.get("skip", list, [])
     known = {name for world in worlds for name in (world.label, world.env, short_name(world.env))}
-    for name in only or []:
-        if name not in known:
-            shown = {name for name in known if not name.startswith("rlcourse/")}
-            hint = did_you_mean(str(name), shown, kind="world of the suite")
-            raise UsageError(f"{entry.where}, only: {hint}")
+    for key, names in (("only", only or []), ("skip", skip)):
+        for name in names:
+            if name not in known:
+                shown = {name for name in known if not name.startswith("rlcourse/")}
+                hint = did_you_mean(str(name), shown, kind="world of the suite")
+                raise UsageError(f"{entry.where}, {key}: {hint}")
     return [
-        AgentEntry(agent, label, settings, None if only is None else tuple(only), entry.seeds())
+        AgentEntry(agent, label, settings, None if only is None else tuple(only), tuple(skip), entry.seeds())
         for label, settings in entry.sweep(agent)
     ]
 

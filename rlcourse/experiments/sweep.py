@@ -18,7 +18,16 @@ from rlcourse.experiments.pool import check_pool, unordered
 from rlcourse.experiments.run import CHUNK, run_chunk
 from rlcourse.experiments.store import Store
 from rlcourse.experiments.suites import Suite, load_suite
-from rlcourse.experiments.tables import LEGEND, Row, to_csv, to_markdown, to_records, to_terminal, world_rows
+from rlcourse.experiments.tables import (
+    LEGEND,
+    REFERENCES,
+    Row,
+    to_csv,
+    to_markdown,
+    to_records,
+    to_terminal,
+    world_rows,
+)
 from rlcourse.progress import progress_bar
 
 if TYPE_CHECKING:
@@ -180,7 +189,7 @@ def _summarise(
 ) -> tuple[list[Row], list[Path]]:
     """Rows and plots, one world after another so that only its cells are in memory."""
     lost = {(failure.env, failure.agent) for failure in failures}
-    agents = list(dict.fromkeys(plan.agent for plan in plans))
+    agents = list(dict.fromkeys(plan.agent for plan in plans if plan.agent_name not in REFERENCES))
     rows: list[Row] = []
     files: list[Path] = []
     for env in dict.fromkeys(plan.env for plan in plans):

@@ -197,8 +197,8 @@ def to_records(rows: Sequence[Row]) -> list[dict[str, Any]]:
             name: None if isinstance(value, float) and not math.isfinite(value) else value
             for name, value in dataclasses.asdict(row).items()
         }
-        for name in ("env_settings", "agent_settings"):
-            record[name] = json.loads(record[name])
+        record["env_settings"] = json.loads(row.env_settings)
+        record["agent_settings"] = json.loads(row.agent_settings)
         records.append(record)
     return records
 
@@ -245,7 +245,7 @@ def _ranking(env: str, agents: list[dict[str, Row]], main: str | None) -> Rankin
     ]
     if "stopping_time" in metrics:
         header.append("stops at")
-    header.append("M steps/s")
+    header.append("steps/s")
     width = max(
         (row.ci_high - row.ci_low for a in agents for m, row in a.items() if m == "regret"), default=1.0
     )
@@ -262,7 +262,7 @@ def _ranking(env: str, agents: list[dict[str, Row]], main: str | None) -> Rankin
             line.append(_interval(reward, 4))
         if "stopping_time" in metrics:
             line.append(_number(agent["stopping_time"].mean, 0) if "stopping_time" in agent else "")
-        body.append([*line, f"{reward.steps_per_second / 1e6:.2f}"])
+        body.append([*line, _speed(reward.steps_per_second)])
     some = agents[0]["reward"]
     optima = [agent["reward"].optimum for agent in agents if math.isfinite(agent["reward"].optimum)]
     seeds = sorted({agent["reward"].seeds for agent in agents})
@@ -285,6 +285,10 @@ def _number(value: float, digits: int) -> str:
     return f"{value:,.{digits}f}" if math.isfinite(value) else ""
 
 
+def _speed(value: float) -> str:
+    return f"{value / 1e6:.2f} M" if value >= 1e5 else f"{value:,.0f}"
+
+
 def _interval(row: Row, digits: int) -> str:
     if not math.isfinite(row.ci_low):
         return ""
@@ -294,7 +298,7 @@ def _interval(row: Row, digits: int) -> str:
 LEGEND = (
     "Per world, best first; means over the seeds, 95% bootstrap (BCa) interval of the mean. reward: per step; "
     "regret: reward lost against the best arm, in all; optimal: share of pulls of a best arm; gap: reward per step "
-    "below the best possible. Bold: not behind the best learner (paired over the same seeds, 95%)."
+    "below the best possible. *: not behind the best learner (differences over the same seeds, 95%)."
 )
 
 
@@ -308,7 +312,7 @@ def to_markdown(
         lines.append("| " + " | ".join(ranking.header) + " |")
         lines.append("|" + "|".join([":---"] + ["---:"] * (len(ranking.header) - 1)) + "|")
         for texts, tied, reference in zip(ranking.body, ranking.tied, ranking.reference, strict=True):
-            name = f"*{texts[0]}*" if reference else f"**{texts[0]}**" if tied else texts[0]
+            name = f"_{texts[0]}_" if reference else f"**{texts[0]}** \\*" if tied else texts[0]
             lines.append("| " + " | ".join([name, *texts[1:]]) + " |")
         parts.append("\n".join(lines))
     if failures:
@@ -329,8 +333,8 @@ def to_terminal(rows: Sequence[Row], main: dict[str, str | None]) -> list[Table]
             title_justify="left",
             title_style="",
             box=box.SIMPLE_HEAD,
+            show_edge=False,
             pad_edge=False,
-            width=None,
         )
         for place, name in enumerate(ranking.header):
             table.add_column(
@@ -338,6 +342,7 @@ def to_terminal(rows: Sequence[Row], main: dict[str, str | None]) -> list[Table]
             )
         for texts, tied, reference in zip(ranking.body, ranking.tied, ranking.reference, strict=True):
             style = "dim" if reference else "bold" if tied else ""
-            table.add_row(*(Text(text, style) for text in texts))
+            name = f"{texts[0]} *" if tied else texts[0]
+            table.add_row(*(Text(text, style) for text in [name, *texts[1:]]))
         tables.append(table)
     return tables
