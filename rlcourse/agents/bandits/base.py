@@ -25,6 +25,8 @@ from rlcourse.streams import Streams
 class BanditAgent(Agent):
     """A population of one strategy. An episode is a game: when the world begins anew, so does the member's knowledge.
 
+    A game that is over begins anew when its member next learns, not before: what was learned in it can still be asked for.
+
     State of every strategy: `t float64 [S]` (pulls so far), `counts float64 [S, K]` (pulls of each arm) and
     `means float64 [S, K]` (its sample mean). A subclass adds its own arrays in `initial_state`, each also an attribute.
     """
@@ -117,6 +119,7 @@ class BanditAgent(Agent):
         if self.plays_each_arm_first:
             self._order = self.stream.uniform(self.n_arms).argsort(axis=1)
         self._observation = begin(self.venv, self.seeds)
+        self._over = np.zeros(self.size, np.bool_)
 
     def _check_world(self) -> None:
         """Refuse, with a `UsageError`, a world that lacks what this strategy needs."""
@@ -176,6 +179,8 @@ class BanditAgent(Agent):
         stride = max(1, steps // 200)
         with progress_bar(steps, f"{self.name} x {self.size}", show=progress) as advance:
             for step in range(1, steps + 1):
+                if self._over.any():  # only now, so that what was learned in a game can be asked for after it
+                    self._restart(self._over)
                 if self.needs_truth:
                     self.tell(self.venv.unwrapped.arm_values())  # type: ignore[attr-defined]
                 observation = self._observation
@@ -183,9 +188,7 @@ class BanditAgent(Agent):
                 self._observation, rewards, terminated, truncated, _ = self.venv.step(actions)
                 self.update(observation, actions, rewards)
                 self.num_timesteps += 1
-                done = terminated | truncated
-                if done.any():
-                    self._restart(done)
+                self._over = terminated | truncated
                 if step % stride == 0 or step == steps:
                     advance(step % stride or stride)
         return self
@@ -263,6 +266,7 @@ class BanditAgent(Agent):
         if self.plays_each_arm_first:
             arrays["order"] = self._order.copy()
         arrays["observation"] = np.array(self._observation)
+        arrays["over"] = self._over.copy()
         world = self.venv.unwrapped
         if hasattr(world, "get_state"):
             arrays |= {f"world/{name}": array for name, array in world.get_state().items()}
@@ -289,6 +293,7 @@ class BanditAgent(Agent):
             self._order = arrays["order"].copy()
             self._warming_up = True
         self._observation = arrays["observation"].copy()
+        self._over = arrays["over"].copy()
         world = {
             name.removeprefix("world/"): array for name, array in arrays.items() if name.startswith("world/")
         }
