@@ -107,9 +107,9 @@ def load_agent(folder: str | Path) -> Agent:
     from rlcourse.agents.storage import read_agent_folder
 
     manifest, arrays = read_agent_folder(folder)
-    name = manifest["agent"]
+    name = str(manifest.get("agent"))
     if name not in AGENTS:
-        raise StorageError(f"{folder}: {did_you_mean(str(name), AGENTS, kind='agent')}")
+        raise StorageError(f"{folder}: {did_you_mean(name, AGENTS, kind='agent')}")
     return agent_class(name).from_saved(manifest, arrays, folder)
 
 

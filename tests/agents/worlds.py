@@ -74,6 +74,11 @@ def ask(agent: BanditAgent, *lead: int, deterministic: bool = True) -> tuple[NDA
     return agent.predict(observations(agent, *lead), deterministic=deterministic)
 
 
+def needs_more_than_rewards(name: str) -> bool:
+    """A strategy that wants to see a context, or to be told the truth."""
+    return "Contextual" in fitting_world(name)[0] or agent_class(name).needs_truth  # type: ignore[attr-defined]
+
+
 class UnevenBandit(gymnasium.Env[int, int]):
     """Three coins; the game may end after any round, so that the members of a population get out of step."""
 
