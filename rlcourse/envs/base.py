@@ -260,6 +260,10 @@ class WorldVectorEnv(_Face, gymnasium.vector.VectorEnv[Any, Any, Any]):
             rows = np.flatnonzero(mask)
             if not rows.size:
                 raise UsageError("options['reset_mask'] must be True for at least one copy")
+            if not self._started and rows.size < self.num_envs:
+                raise UsageError(
+                    "options['reset_mask'] leaves copies out, but the first reset is of all copies"
+                )
         self._begin_rows(rows, seeds, options)
         self._finished[rows] = False
         self._any_finished = bool(self._finished.any())

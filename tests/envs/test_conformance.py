@@ -120,6 +120,8 @@ def test_seeding(name, kwargs):
 def test_partial_reset(name, kwargs):
     """A mask resets its copies only, and the caller's options are not altered."""
     env = native(name, kwargs, autoreset_mode="Disabled")
+    with pytest.raises(UsageError, match="first reset is of all copies"):
+        env.reset(options={"reset_mask": np.array([True, False, False, True])})
     env.reset(seed=1)
     env.step(actions_for(env, 1)[0])
     before = env.get_state()
