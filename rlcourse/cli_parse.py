@@ -145,14 +145,15 @@ def _one_line(box: str, verb: str, words: list[str], flags: dict[str, Any]) -> s
     The box names the flag; what is wrong with its value is said in the words of `build_config`. A box that is not
     understood loses its frame and keeps its first paragraph.
     """
-    lines = [line.strip("\u2502\u2500\u256d\u256e\u2570\u256f ") for line in box.splitlines()]
-    text = " ".join(line for line in lines if line)
+    text = " ".join(
+        line.strip("│| ") for line in box.splitlines() if not re.match(r"[╭╰+]|[│| ]*[─-]{4}", line)
+    )
     if missing := re.search(r"Missing from [^:]*: (\S+)", text):
         return f"{verb} needs {missing[1]}: see rlcourse {verb} --help"
-    named = re.search(r"(?:Error parsing |argument ')(--[\w.-]+)", text)
+    named = re.search(r"(?:Error parsing |argument )['(]*(--[\w.-]+)", text)
     flag = named[1] if named else ""
     if flag not in flags:
-        return f"{text.split(' For full helptext')[0]}"
+        return text.split(" For full helptext")[0]
     wanted = "JSON" if flags[flag] is object else say_type(flags[flag])
     if "Missing value" in text:
         return f"{flag} needs a value: {wanted}"
@@ -179,13 +180,13 @@ def _unknown(word: str, verb: str, words: list[str], flags: dict[str, Any]) -> s
     if not word.startswith("-"):
         return f"{verb} cannot place {word!r}: see rlcourse {verb} --help"
     name = word.partition("=")[0]
-    for prefix, named in (("--agent.", "--agent"), ("--env.", "--env")):
-        if name.startswith(prefix):
-            known = [flag for flag in flags if flag.startswith(prefix)]
+    for part, kind in (("--agent", "setting"), ("--env", "option")):
+        if name.startswith(f"{part}."):
+            owner = _peek(words, part)
+            known = [flag.removeprefix(f"{part}.") for flag in flags if flag.startswith(f"{part}.")]
+            if owner is None:
+                return f"{name} needs {part} before it means anything"
             if not known:
-                owner = _peek(words, named)
-                return f"unknown flag {name!r}: " + (
-                    f"{owner} has no settings" if owner else f"it needs {named}"
-                )
-            return did_you_mean(name, known, kind="flag")
+                return f"{name} is unknown: {owner} has no {kind}s"
+            return did_you_mean(name.removeprefix(f"{part}."), known, kind=f"{kind} of {owner}")
     return did_you_mean(name, [flag for flag in flags if "." not in flag], kind="flag")
