@@ -80,11 +80,12 @@ def sigmoid(z: Any) -> Any:
 def laplace_step(y: Any, score: Any, variance: Any) -> Any:
     """The root c of c = y - sigma(score + c variance); it lies between 0 and y - sigma(score).
 
-    The left side less the right increases in c, so that Newton's method finds the only root, if it is kept within
-    the bracket that its own values narrow.
+    The left side less the right increases in c. Newton's method finds the only root, with a bisection wherever a step would
+    leave the bracket that its own values narrow, or is not half as long as the one before.
     """
     c = y - sigmoid(score)
     low, high = min(c, 0.0), max(c, 0.0)
+    last = high - low
     for _ in range(200):
         p = sigmoid(score + c * variance)
         excess = c - y + p
@@ -93,11 +94,12 @@ def laplace_step(y: Any, score: Any, variance: Any) -> Any:
         else:
             low = c
         step = excess / (1.0 + variance * p * (1.0 - p))
-        if abs(step) <= 1e-14:
-            break
+        if not low < c - step < high or abs(step) > 0.5 * last:
+            step = c - 0.5 * (low + high)
         c -= step
-        if not low < c < high:
-            c = 0.5 * (low + high)
+        last = abs(step)
+        if last <= 1e-14:
+            break
     return c
 
 
