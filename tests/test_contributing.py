@@ -1,0 +1,67 @@
+"""The code in CONTRIBUTING.md is real: it runs, and passes what everything that is added has to pass."""
+
+import re
+import sys
+import types
+from pathlib import Path
+
+import gymnasium
+import numpy as np
+import pytest
+from gymnasium.utils.env_checker import check_env
+
+import rlcourse
+from rlcourse.agents import AGENTS
+from rlcourse.experiments import load_suite
+
+TEXT = (Path(__file__).parents[1] / "CONTRIBUTING.md").read_text()
+
+
+def example(name):
+    """The code block below the mark `<!-- name -->`."""
+    return re.search(rf"^<!-- {name} -->\n```\w+\n(.*?)^```$", TEXT, flags=re.S | re.M)[1]
+
+
+@pytest.fixture
+def module(monkeypatch):
+    """Run an example as a module of its own."""
+
+    def run(name):
+        made = types.ModuleType(f"contributing_{name}")
+        monkeypatch.setitem(sys.modules, made.__name__, made)
+        exec(compile(example(name), f"CONTRIBUTING.md, {name}", "exec"), made.__dict__)
+        return made
+
+    return run
+
+
+def test_strategy(module, monkeypatch):
+    made = module("strategy")
+    monkeypatch.setitem(AGENTS, "win_stay", f"{made.__name__}:WinStay")
+    world = {"law": "bernoulli", "means": [0.1, 0.9]}
+    agent = rlcourse.make_agent("win_stay", "Bandit-v0", seeds=3, env_kwargs=world)
+    agent.learn(2000)
+    # It leaves the bad arm with chance 0.45 and the good one with 0.05, so it sits on the good one 0.9 of the time.
+    assert np.allclose(agent.counts[:, 1] / 2000, 0.9, atol=0.05)
+    solo = rlcourse.make_agent("win_stay", "Bandit-v0", seeds=[2], env_kwargs=world).learn(2000)
+    for name, array in agent.member(2).get_arrays().items():
+        assert np.array_equal(array, solo.get_arrays()[name]), name
+
+
+def test_world(module, monkeypatch):
+    made = module("world")
+    entry = f"{made.__name__}:SwappingBandit"
+    spec = gymnasium.envs.registration.EnvSpec(
+        "rlcourse/SwappingBandit-v0", entry_point=f"{entry}Env", vector_entry_point=f"{entry}VectorEnv"
+    )
+    monkeypatch.setitem(gymnasium.registry, spec.id, spec)
+    check_env(gymnasium.make(spec.id).unwrapped, skip_render_check=True)
+    perfect = rlcourse.make_agent("perfect_knowledge", "SwappingBandit-v0", seeds=50).learn(2500)
+    assert perfect.venv.unwrapped.get_state()["paid"].mean() / 2500 == pytest.approx(0.7, abs=0.005)
+    assert (perfect.counts.min(axis=1) == 1000).all()  # the arm that is better in the second period alone
+
+
+def test_suite(tmp_path):
+    path = tmp_path / "who-follows-a-change.toml"
+    path.write_text(example("suite"))
+    assert len(list(load_suite(path).pairs())) == 2
