@@ -74,8 +74,9 @@ def suites() -> None:
 
 
 def _headline(thing: type) -> str:
-    """The first sentence of a docstring, without its full stop."""
-    return (inspect.getdoc(thing) or "").split("\n")[0].rstrip(".")
+    """The first line of a docstring, without its full stop."""
+    line = (inspect.getdoc(thing) or "").split("\n")[0]
+    return line if line.endswith("...") else line.removesuffix(".")
 
 
 def _default(field: dataclasses.Field[Any]) -> str:
