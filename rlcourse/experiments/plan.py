@@ -11,9 +11,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 import rlcourse
 from rlcourse.errors import UsageError
 from rlcourse.experiments.run import build_learner
+from rlcourse.experiments.statistics import generator_for
 from rlcourse.experiments.suites import Suite
 
 _PACKAGE = Path(rlcourse.__file__).parent
@@ -45,6 +48,11 @@ class CellPlan:
     def key(self) -> str:
         """SHA-256 of the identity: the same cell has the same key in every suite and on every machine."""
         return hashlib.sha256(self.identity.encode()).hexdigest()
+
+    def generator(self, purpose: str) -> np.random.Generator:
+        """Where the resamples of the intervals come from: the same for the same cell, members and purpose."""
+        world, agent = [self.env_id, self.env_kwargs], [self.agent_name, self.agent_kwargs]
+        return generator_for(json.dumps([world, agent, self.steps, self.seeds], sort_keys=True), purpose)
 
 
 def plan_suite(suite: Suite, *, seeds: list[int] | None = None) -> list[CellPlan]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from numpy.typing import NDArray
 
 from rlcourse.experiments.cell import Cell
 from rlcourse.experiments.plan import CellPlan
-from rlcourse.experiments.statistics import Floats, generator_for, interval
+from rlcourse.experiments.statistics import Floats, interval
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -61,8 +60,7 @@ def world_curves(cells: Sequence[tuple[CellPlan, Cell]]) -> list[Curve]:
     for plan, cell in cells:
         metrics = [metric for metric in METRICS if metric in cell.curves]
         table = np.stack([cell.curves[metric] for metric in metrics])
-        rng = generator_for(plan.key, json.dumps(plan.seeds), "curves")
-        low, high = interval(table, rng, resamples=RESAMPLES)
+        low, high = interval(table, plan.generator("curves"), resamples=RESAMPLES)
         mean = table.mean(axis=-1)
         curves.append(
             Curve(

@@ -34,7 +34,7 @@ CREATE TABLE chunks (
     key TEXT NOT NULL REFERENCES cells (key),
     seeds TEXT NOT NULL,             -- JSON list: the members of the chunk
     wall_seconds REAL NOT NULL,
-    sha256 TEXT NOT NULL,            -- of the arrays
+    sha256 TEXT NOT NULL,            -- of seeds and arrays
     arrays BLOB NOT NULL             -- safetensors: steps, curves/*, scores/*, optimum/*
 );
 CREATE INDEX chunks_of_cell ON chunks (key);
@@ -103,7 +103,7 @@ class Store:
             if "locked" in str(error):
                 raise StorageError(f"{self.path} is in use: another bench runs in this folder") from None
             raise StorageError(f"{self.path} cannot be used: {error}") from error
-        except sqlite3.DatabaseError as error:
+        except (sqlite3.DatabaseError, UnicodeDecodeError) as error:  # or a message that quotes the damage
             raise StorageError(
                 f"{self.path} is damaged or no SQLite file ({error}): delete it to begin anew"
             ) from error
@@ -112,7 +112,7 @@ class Store:
         """The seeds of a cell that have no result yet."""
         with self._errors():
             rows = self._db.execute("SELECT seeds FROM chunks WHERE key = ?", (plan.key,)).fetchall()
-        done = {seed for (seeds,) in rows for seed in json.loads(seeds)}
+        done = {seed for (seeds,) in rows for seed in self._members(seeds)}
         return [seed for seed in plan.seeds if seed not in done]
 
     def add(self, plan: CellPlan, cell: Cell) -> None:
@@ -123,13 +123,13 @@ class Store:
         for part in ("curves", "scores", "optimum"):
             arrays |= {f"{part}/{metric}": array for metric, array in getattr(cell, part).items()}
         blob = save({name: np.ascontiguousarray(array) for name, array in arrays.items()})
-        digest = hashlib.sha256(blob).hexdigest()
+        members = json.dumps(cell.seeds)
         with self._errors():
             self._db.execute("BEGIN IMMEDIATE")
             self._db.execute("INSERT OR IGNORE INTO cells VALUES (?, ?)", (plan.key, plan.identity))
             self._db.execute(
                 "INSERT INTO chunks (key, seeds, wall_seconds, sha256, arrays) VALUES (?, ?, ?, ?, ?)",
-                (plan.key, json.dumps(cell.seeds), cell.wall_seconds, digest, blob),
+                (plan.key, members, cell.wall_seconds, _digest(members, blob), blob),
             )
             self._db.execute("COMMIT")
 
@@ -147,14 +147,25 @@ class Store:
             ).fetchall()
         parts = []
         for seeds, wall_seconds, digest, blob in rows:
-            listed = json.loads(seeds)
+            if _digest(seeds, blob) != digest:
+                raise self._altered()
+            listed = self._members(seeds)
             columns = [place for place, seed in enumerate(listed) if seed in wanted]
             wanted -= set(listed)
             if columns:
-                parts.append(self._decode(plan, listed, columns, wall_seconds, digest, blob))
+                parts.append(self._decode(plan, listed, columns, wall_seconds, blob))
         if wanted:
             raise StorageError(f"{self.path} lacks {len(wanted)} members of {plan.agent} in {plan.env}")
         return _ordered(join(parts), plan.seeds)
+
+    def _members(self, seeds: str) -> list[int]:
+        try:
+            return [int(seed) for seed in json.loads(seeds)]
+        except (ValueError, TypeError):
+            raise self._altered() from None
+
+    def _altered(self) -> StorageError:
+        return StorageError(f"{self.path} was altered since it was written: delete it to begin anew")
 
     def _decode(
         self,
@@ -162,17 +173,14 @@ class Store:
         seeds: list[int],
         columns: list[int],
         wall_seconds: float,
-        digest: str,
         blob: bytes,
     ) -> Cell:
         from safetensors.numpy import load
 
-        if hashlib.sha256(blob).hexdigest() != digest:
-            raise StorageError(f"{self.path} was altered since it was written: delete it to begin anew")
         arrays = load(blob)
 
         def part(prefix: str) -> dict[str, NDArray[np.float64]]:
-            names = [name for name in arrays if name.startswith(prefix)]
+            names = sorted(name for name in arrays if name.startswith(prefix))  # the file has no order
             return {name.removeprefix(prefix): arrays[name][..., columns] for name in names}
 
         return Cell(
@@ -198,6 +206,10 @@ class Store:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _digest(seeds: str, blob: bytes) -> str:
+    return hashlib.sha256(seeds.encode() + b"\0" + blob).hexdigest()
 
 
 def _ordered(cell: Cell, seeds: list[int]) -> Cell:

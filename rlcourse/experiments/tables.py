@@ -15,7 +15,7 @@ import numpy as np
 
 from rlcourse.experiments.cell import Cell
 from rlcourse.experiments.plan import CellPlan
-from rlcourse.experiments.statistics import Floats, estimate, generator_for, interval
+from rlcourse.experiments.statistics import Floats, estimate, interval
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -108,10 +108,9 @@ def _leaders(cells: Sequence[tuple[CellPlan, Cell]]) -> dict[str, tuple[CellPlan
 def _cell_rows(plan: CellPlan, cell: Cell, leaders: dict[str, tuple[CellPlan, Cell]]) -> list[Row]:
     metrics = sorted(cell.scores, key=_metric_order)
     scores = np.stack([cell.scores[metric] for metric in metrics])
-    named = (plan.key, json.dumps(plan.seeds))
     means, iqms = estimate(scores, "mean"), estimate(scores, "iqm")
-    low, high = interval(scores, generator_for(*named, "mean"), statistic="mean")
-    iqm_low, iqm_high = interval(scores, generator_for(*named, "iqm"), statistic="iqm")
+    low, high = interval(scores, plan.generator("mean"), statistic="mean")
+    iqm_low, iqm_high = interval(scores, plan.generator("iqm"), statistic="iqm")
     behind = _behind(plan, cell, leaders)
     rows = []
     for i, metric in enumerate(metrics):
@@ -158,12 +157,13 @@ def _behind(
 ) -> dict[str, tuple[float, float, float]]:
     """For every metric how far the leader is ahead, with its interval; NaN where they share no seeds."""
     found = dict.fromkeys(cell.scores, (math.nan, math.nan, math.nan))
-    shared: list[str] = [m for m in cell.scores if m in leaders and leaders[m][1].seeds == cell.seeds]
+    shared = [
+        m for m in HIGHER_IS_BETTER if m in cell.scores and m in leaders and leaders[m][1].seeds == cell.seeds
+    ]
     if shared:
         table: Floats = np.stack([leaders[m][1].scores[m] - cell.scores[m] for m in shared])
         table *= np.array([[1.0 if HIGHER_IS_BETTER[m] else -1.0] for m in shared])
-        ahead = json.dumps([leaders[m][0].key for m in shared])
-        low, high = interval(table, generator_for(plan.key, json.dumps(plan.seeds), "behind", ahead))
+        low, high = interval(table, plan.generator("behind"))
         for i, metric in enumerate(shared):
             found[metric] = (float(table[i].mean()), float(low[i]), float(high[i]))
     return found

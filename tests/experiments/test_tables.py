@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+import io
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from rlcourse.experiments.cell import Cell
+from rlcourse.experiments.plan import CellPlan
+from rlcourse.experiments.plots import OKABE_ITO, plot_world, slug, world_curves
+from rlcourse.experiments.tables import rankings, to_csv, to_markdown, to_records, to_terminal, world_rows
+
+G = np.random.default_rng(0)
+
+
+def cell(agent: str, regret: float, *, members: int = 30, **changes: object) -> tuple[CellPlan, Cell]:
+    seeds = list(range(members))
+    plan = CellPlan("s", "World-v0", agent, "World-v0", {}, agent, {}, seeds, 1000, 4, None, agent)
+    figures = G.gamma(20.0, regret / 20.0, size=members) if regret else np.zeros(members)
+    reward = 1.5 - figures / 1000.0
+    steps = np.array([250, 500, 750, 1000])
+    result = Cell(
+        agent=agent,
+        env="World-v0",
+        agent_kwargs={},
+        env_kwargs={},
+        seeds=seeds,
+        n_steps=1000,
+        steps=steps,
+        curves={
+            "reward": np.stack([reward] * 4),
+            "regret": figures * steps[:, None] / 1000.0,
+            "optimal": np.full((4, members), 0.5),
+        },
+        scores={"reward": reward, "regret": figures, "optimal": np.full(members, 0.5)},
+        optimum={"reward": np.full(members, 1.5), "regret": np.zeros(members), "optimal": np.ones(members)},
+        wall_seconds=2.0,
+    )
+    return replace(plan, **changes), result
+
+
+CELLS = [
+    cell("random", 900.0),
+    cell("ucb", 50.0),
+    cell("ucb1", 53.0),
+    cell("softmax", 200.0),
+    cell("perfect_knowledge", 0.0),
+]
+
+
+def test_the_first_columns_are_as_documented() -> None:
+    header = to_csv(world_rows(CELLS)).splitlines()[0]
+    assert header.startswith(
+        "suite,env,agent,seeds,steps,metric,mean,iqm,ci_low,ci_high,optimum,gap,steps_per_second,wall_seconds,"
+    )
+
+
+def test_the_same_cells_give_the_same_text() -> None:
+    assert to_csv(world_rows(CELLS)) == to_csv(world_rows(CELLS))
+
+
+def test_who_is_not_behind_the_best_learner() -> None:
+    ranking = rankings(world_rows(CELLS), {})[0]
+    assert [line[0] for line in ranking.body] == ["perfect_knowledge", "ucb", "ucb1", "softmax", "random"]
+    assert ranking.tied == [True, True, True, False, False]
+    assert ranking.reference == [True, False, False, False, True]
+    rows = {row.agent: row for row in world_rows(CELLS) if row.metric == "regret"}
+    assert (rows["ucb"].behind, rows["ucb"].behind_low, rows["ucb"].behind_high) == (0.0, 0.0, 0.0)
+    assert rows["softmax"].behind_low > 100.0
+    assert rows["perfect_knowledge"].behind_high < 0.0
+    reward = {row.agent: row for row in world_rows(CELLS) if row.metric == "reward"}
+    assert reward["softmax"].behind == pytest.approx(
+        rows["softmax"].behind / 1000.0
+    )  # worse is positive, always
+
+
+def test_the_main_metric_ranks() -> None:
+    turned = [(plan, replace(c, scores={**c.scores, "reward": c.scores["regret"]})) for plan, c in CELLS]
+    assert rankings(world_rows(turned), {"World-v0": "reward"})[0].body[0][0] == "random"
+    assert rankings(world_rows(turned), {"World-v0": None})[0].body[0][0] == "perfect_knowledge"
+
+
+def test_what_is_unknown_is_an_empty_field() -> None:
+    plan, lonely = cell("ucb", 50.0, members=1)
+    rows = world_rows([(plan, replace(lonely, scores={"reward": lonely.scores["reward"]}, optimum={}))])
+    fields = dict(zip(*[line.split(",") for line in to_csv(rows).splitlines()], strict=False))
+    assert fields["ci_low"] == fields["optimum"] == fields["gap"] == fields["sd"] == ""
+    assert to_records(rows)[0]["ci_low"] is None
+    assert math.isnan(rows[0].gap)
+    assert rankings(rows, {})[0].header == ["agent", "reward", "95% interval", "steps/s"]
+
+
+def test_agents_with_other_seeds_are_not_compared_in_pairs() -> None:
+    rows = world_rows([*CELLS, cell("thompson", 900.0, members=12)])
+    assert math.isnan(next(row for row in rows if row.agent == "thompson").behind)
+
+
+def test_the_terminal_table_fits() -> None:
+    long = cell("epsilon_first(epsilon=0.01, exploration=softmax)", 12345.0)
+    console = Console(file=io.StringIO(), width=100)
+    for table in to_terminal(world_rows([*CELLS, long]), {}):
+        console.print(table)
+    lines = console.file.getvalue().splitlines()
+    assert max(map(len, lines)) <= 100
+    assert "30 seeds x 1,000 steps; best possible reward 1.5000 a step" in lines[0]
+    assert any(line.startswith(" ucb *") or line.startswith("ucb *") for line in lines)
+
+
+def test_markdown_lists_rankings_and_failures() -> None:
+    text = to_markdown(world_rows(CELLS), {}, title="Title", failures=["x in y: z"])
+    assert text.startswith("# Title\n")
+    assert "| **ucb** \\* | " in text
+    assert "| softmax | " in text
+    assert "- x in y: z" in text
+
+
+def test_pictures_are_written_for_every_metric_and_for_twenty_agents(tmp_path: Path) -> None:
+    cells = CELLS + [cell(f"ucb(c={k})", 60.0 + k) for k in range(20)]
+    labels = [plan.agent for plan, _ in cells if plan.agent not in ("random", "perfect_knowledge")]
+    files = plot_world(world_curves(cells), labels, tmp_path)
+    assert [path.name for path in files] == [f"{m}-World-v0.png" for m in ("regret", "optimal", "reward")]
+    assert len(labels) > len(OKABE_ITO)
+    assert all(path.read_bytes().startswith(b"\x89PNG") for path in files)
+
+
+def test_curves_carry_mean_and_interval() -> None:
+    plan, one = CELLS[1]
+    curve = world_curves([(plan, one)])[0]
+    np.testing.assert_allclose(curve.mean["regret"], one.curves["regret"].mean(axis=1))
+    assert (curve.low["regret"] < curve.mean["regret"]).all()
+    assert (curve.mean["regret"] < curve.high["regret"]).all()
+
+
+def test_slugs_are_names_of_files() -> None:
+    assert slug("Bandit-v0(law=gaussian, arms=3)") == "Bandit-v0-law=gaussian-arms=3"
+    assert slug("a/b: c\\d") == "a-b-c-d"
