@@ -14,6 +14,7 @@ import pytest
 
 import rlcourse
 from rlcourse.agents import AGENTS, agent_class
+from rlcourse.experiments import suite_names
 
 ROOT = Path(__file__).parents[1]
 HEAVY = (
@@ -101,6 +102,21 @@ def test_quick_start_is_two_blocks_of_one_line():
     assert len(main) == len(tests) == 1
     assert "rlcourse bench quick" in main[0]
     assert "-m pytest" in tests[0]
+
+
+def test_readme_names_everything_that_is_registered():
+    readme = (ROOT / "README.md").read_text()
+    worlds = [name.removeprefix("rlcourse/") for name in gymnasium.registry if name.startswith("rlcourse/")]
+    for name in [*AGENTS, *worlds, *suite_names()]:
+        assert f"`{name}`" in readme, f"README.md does not name {name}"
+
+
+@pytest.mark.parametrize("place", range(3))
+def test_python_of_the_readme_runs(place, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    blocks = re.findall(r"^```python\n(.*?)^```$", (ROOT / "README.md").read_text(), flags=re.S | re.M)
+    assert len(blocks) == 3
+    exec(blocks[place], {})
 
 
 def test_links_lead_into_the_package():
