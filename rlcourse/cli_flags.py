@@ -55,7 +55,7 @@ def _sentences(settings: type) -> dict[str, str]:
         if not dataclasses.is_dataclass(kind):
             continue
         module = sys.modules[kind.__module__]
-        for node in ast.walk(ast.parse(inspect.getsource(module))):
+        for node in ast.parse(inspect.getsource(module)).body:
             if not isinstance(node, ast.ClassDef) or node.name != kind.__name__:
                 continue
             for line, below in itertools.pairwise(node.body):
