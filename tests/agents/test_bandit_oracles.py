@@ -14,6 +14,8 @@ from rlcourse.agents import make_agent
 from rlcourse.agents.bandits.base import BanditAgent
 from rlcourse.agents.bandits.bayes_ucb import BayesUCB
 from rlcourse.agents.bandits.divergence import kl_bernoulli
+from rlcourse.errors import UsageError
+from tests.agents.worlds import UNEVEN
 
 MEANS = [0.2, 0.5, 0.55, 0.8]
 K = len(MEANS)
@@ -376,6 +378,12 @@ def test_epsilon_first_then_exploits() -> None:
         assert all(greedy[7:])
     assert not all(np.array(actions).tolist() == rounds[0][0].tolist() for actions, _, _ in rounds[:7])
     assert agent.exploring == 7  # type: ignore[attr-defined]  # and not 8, though 0.07 * 100 is above 7 in floats
+
+
+def test_epsilon_first_asks_for_a_horizon_that_nobody_says() -> None:
+    with pytest.raises(UsageError, match="give horizon=ROUNDS"):
+        make_agent("epsilon_first", UNEVEN)
+    assert make_agent("epsilon_first", UNEVEN, horizon=50).exploring == 5  # type: ignore[attr-defined]
 
 
 def test_optimistic_greedy_tries_all_before_it_settles() -> None:

@@ -183,10 +183,27 @@ def test_the_settings_of_a_strategy_say_their_source(name: str) -> None:
     assert agent_class(name).__doc__
 
 
+@pytest.mark.parametrize("name", [name for name in STRATEGIES if not needs_more_than_rewards(name)])
+def test_extreme_worlds_give_no_warning_and_no_infinity(name: str) -> None:
+    """One arm; arms that always or never pay; a range of width zero; negative rewards. Warnings are errors here."""
+    for options in (
+        {"arms": 1},
+        {"means": [0.0, 0.0, 0.0]},
+        {"means": [1.0, 1.0]},
+        {"means": [0.0, 1.0]},
+        {"law": "discrete", "arms": 3, "values": [0.5]},
+        {"law": "uniform", "means": [-3.0, -2.5]},
+    ):
+        agent = make_agent(name, "Bandit-v0", seeds=2, env_kwargs={**options, "horizon": 70}).learn(100)
+        assert np.isfinite(agent.means).all()
+        assert (agent.counts.sum(axis=1) <= 100).all()
+        assert agent.predict(np.zeros(2, int), deterministic=False)[0].shape == (2,)
+
+
 # ---------------------------------------------------------------- must learn
 
 EASY = {"means": [0.1, 0.2, 0.3, 0.4, 0.9], "law": "bernoulli", "horizon": 100_000}
-HORIZON = 2500
+HORIZON = 2000
 SEEDS = 50
 WARY = {"discounted_ucb", "sliding_window_ucb", "discounted_thompson", "exp3_s", "cusum_ucb", "glr_kl_ucb"}
 """Strategies that reckon with a change at any time, and pay for it where nothing changes."""
