@@ -1,10 +1,11 @@
-"""The two loops that every strategy runs in every round, compiled: NumPy would need ten passes over the table for each.
+"""The loops that run in every round, compiled: NumPy would need ten passes over the table for each.
 
-Both go member by member and touch nothing but that member's row and stream, so a member's numbers do not depend on the others.
+All go member by member and touch nothing but that member's row and stream, so a member's numbers do not depend on the others.
 """
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from numba import njit
@@ -53,3 +54,43 @@ def sample_means(counts: Any, means: Any, t: Any, actions: Any, rewards: Any) ->
         counts[i, a] += 1.0
         means[i, a] += (rewards[i] - means[i, a]) / counts[i, a]
         t[i] += 1.0
+
+
+@njit(
+    ["void(float64[:, ::1], float64[:, ::1], float64[::1], uint64[::1], int64[::1])"],
+    cache=True,
+    error_model="numpy",
+)
+def argmax_bound(means: Any, radius: Any, bonus: Any, state: Any, out: Any) -> None:
+    """As `argmax_ties`, of the bounds Q(a) + bonus radius(a), which are not written down."""
+    size, arms = means.shape
+    for i in range(size):
+        best = means[i, 0] + bonus[i] * radius[i, 0]
+        at = 0
+        ties = 1
+        for a in range(1, arms):
+            value = means[i, a] + bonus[i] * radius[i, a]
+            if value > best:
+                best, at, ties = value, a, 1
+            elif value == best:
+                ties += 1
+        if ties > 1:
+            pick = next_integer(state, i, ties)
+            a = at
+            while pick > 0:
+                a += 1
+                if means[i, a] + bonus[i] * radius[i, a] == best:
+                    pick -= 1
+            at = a
+        out[i] = at
+
+
+@njit(
+    ["void(float64[:, ::1], float64[:, ::1], int64[::1])"],
+    cache=True,
+    error_model="numpy",
+)
+def shrink_radius(counts: Any, radius: Any, actions: Any) -> None:
+    """radius(A) <- 1 / sqrt(N(A)), for the arms that were pulled."""
+    for i in range(len(actions)):
+        radius[i, actions[i]] = 1.0 / math.sqrt(counts[i, actions[i]])

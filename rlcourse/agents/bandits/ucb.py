@@ -47,18 +47,21 @@ class UCB(BanditAgent):
 
     def select(self, observation: Any) -> NDArray[np.int64]:
         """The arm with the highest bound."""
+        from rlcourse.agents.bandits.compiled import argmax_bound  # loads numba
+
         bonus = np.log(self.t)
         np.sqrt(bonus, out=bonus)
         bonus *= self.width()
-        index = self.radius * bonus[:, None]
-        index += self.means
-        return self.greedy(index)
+        actions = np.empty(self.size, np.int64)
+        argmax_bound(self.means, self.radius, bonus, self.stream.state, actions)
+        return actions
 
     def update(self, observation: Any, actions: NDArray[np.int64], rewards: NDArray[np.float64]) -> None:
         """Sample means, and the radius of the pulled arm."""
+        from rlcourse.agents.bandits.compiled import shrink_radius  # loads numba
+
         super().update(observation, actions, rewards)
-        flat = self.offset + actions
-        self.radius.reshape(-1)[flat] = 1.0 / np.sqrt(self.counts.reshape(-1).take(flat))
+        shrink_radius(self.counts, self.radius, actions)
 
 
 class UCB1(UCB):
