@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -54,8 +52,3 @@ def flip_coins(chances: NDArray[np.float64], stream: Streams) -> NDArray[np.floa
     coins = chances.copy()
     coins[rows] = stream.uniform(rows=rows) < chances[rows]
     return coins
-
-
-def rows_of(mask: NDArray[Any]) -> NDArray[np.intp]:
-    """The members for which the mask holds."""
-    return np.flatnonzero(mask)
