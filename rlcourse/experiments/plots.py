@@ -96,7 +96,8 @@ def plot_world(curves: Sequence[Curve], agents: Sequence[str], out: Path) -> lis
         shown = [curve for curve in curves if metric in curve.mean]
         if not shown:
             continue
-        figure = Figure(figsize=(9.6, 5.2), dpi=120, layout="constrained")
+        width = 7.2 + 0.075 * max(len(curve.agent) for curve in shown)  # the legend stands beside the lines
+        figure = Figure(figsize=(width, 5.2), dpi=120, layout="constrained")
         FigureCanvasAgg(figure)
         _draw(figure.add_subplot(), shown, agents, metric, about)
         path = out / f"{metric}-{slug(curves[0].env)}.png"
@@ -112,42 +113,38 @@ def slug(label: str) -> str:
 
 def _draw(axes: Axes, curves: Sequence[Curve], agents: Sequence[str], metric: str, about: _Metric) -> None:
     scale = 100.0 if about.percent else 1.0
+    bottom, top = _limits(curves, metric, scale)
     ordered = sorted(curves, key=lambda curve: -curve.mean[metric][-1])  # the legend reads as the lines end
     for curve in ordered:
         color, style = _style(curve, agents)
-        axes.plot(
-            curve.steps,
-            scale * curve.mean[metric],
-            color=color,
-            linestyle=style,
-            label=f"{_final(curve, metric, scale)}  {curve.agent}",
-            lw=1.6,
-        )
+        mean = scale * curve.mean[metric]
+        label = f"{_final(mean[-1], metric)}{' ↑' if mean[-1] > top else ''}  {curve.agent}"
+        axes.plot(curve.steps, mean, color=color, linestyle=style, label=label, lw=1.6)
         low, high = scale * curve.low[metric], scale * curve.high[metric]
         axes.fill_between(curve.steps, low, high, color=color, alpha=0.15, linewidth=0)
     axes.set_xlim(0, max(curve.steps[-1] for curve in curves))
-    axes.set_ylim(*_limits(curves, metric, scale))
+    axes.set_ylim(bottom, top)
     axes.set_xlabel("step (pulls)")
     axes.set_ylabel(about.label)
-    axes.set_title(f"{about.title}: {curves[0].env}", loc="left", fontweight="bold")
+    axes.set_title(f"{about.title}: {curves[0].env}", loc="left", fontweight="bold", pad=20)
     counts = sorted({curve.seeds for curve in curves})
-    seeds = str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
-    axes.set_title(
-        f"mean of {seeds} seeds, band: 95% interval", loc="right", fontsize="small", color="#555555"
-    )
+    seeds = f"{counts[0]:,}" if len(counts) == 1 else f"{counts[0]:,} to {counts[-1]:,}"
+    note = f"mean of {seeds} seeds, band: its 95% interval; the numbers stand where the lines end"
+    axes.text(0.0, 1.02, note, transform=axes.transAxes, fontsize="small", color="#555555")
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(axis="y", color="#dddddd", linewidth=0.6)
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+    if metric == "regret" and top > 1000.0:
+        axes.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
     axes.legend(
         loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False, fontsize="small", handlelength=3.2
     )
 
 
-def _final(curve: Curve, metric: str, scale: float) -> str:
-    """Where the line ends, for the legend."""
-    value = scale * float(curve.mean[metric][-1])
+def _final(value: float, metric: str) -> str:
+    """Where a line ends, for the legend."""
     if metric == "regret":
-        return f"{value:,.0f}" if abs(value) >= 10.0 else f"{value:.2f}"
+        return f"{value:,.0f}" if abs(value) >= 10.0 or value == 0.0 else f"{value:.2f}"
     return f"{value:.1f}" if METRICS[metric].percent else f"{value:.3f}"
 
 
@@ -160,12 +157,19 @@ def _style(curve: Curve, agents: Sequence[str]) -> tuple[str, Any]:
 
 
 def _limits(curves: Sequence[Curve], metric: str, scale: float) -> tuple[float, float]:
-    """What the vertical axis shows: the learners; a random player may leave the picture at the top or the bottom."""
-    learners = [curve for curve in curves if curve.agent_name != "random"] or list(curves)
-    low = scale * min(float(np.nanmin(curve.mean[metric])) for curve in learners)
-    high = scale * max(float(np.nanmax(curve.mean[metric])) for curve in learners)
+    """What the vertical axis shows: the learners.
+
+    A random player, or a learner who loses several times what most of them lose, may leave the picture.
+    """
+    learners = [curve for curve in curves if curve.agent_name not in REFERENCE_STYLES] or list(curves)
+    shown = [*learners, *(curve for curve in curves if curve.agent_name == "perfect_knowledge")]
+    low = scale * min(float(np.nanmin(curve.mean[metric])) for curve in shown)
+    high = scale * max(float(np.nanmax(curve.mean[metric])) for curve in shown)
     if metric == "regret" and low >= 0.0:
-        return (-0.02 * high, 1.08 * high) if high > 0.0 else (-0.02, 1.0)
+        high = min(
+            1.08 * high, 1.6 * float(np.quantile([curve.mean[metric].max() for curve in learners], 0.75))
+        )
+        return (-0.02 * high, high) if high > 0.0 else (-0.02, 1.0)
     if metric == "optimal":
         return -2.0, 102.0
     room = 0.06 * (high - low) or 1.0

@@ -88,6 +88,7 @@ class Report:
         """The tables, and which files hold them, on a rich console."""
         for table in to_terminal(self.rows, self._main()):
             console.print(table)
+            console.print()
         console.print(LEGEND, style="dim", highlight=False, width=min(console.width, 100))
         console.print(f"Written to {self.out}", highlight=False, soft_wrap=True)
 

@@ -215,7 +215,7 @@ class Ranking:
     header: list[str]
     body: list[list[str]]
     tied: list[bool]
-    """Whether the agent is not behind the best learner, as far as these seeds can tell."""
+    """Whether a learner is not behind the best one, as far as these seeds can tell."""
     reference: list[bool]
 
 
@@ -265,6 +265,7 @@ def _ranking(env: str, agents: list[dict[str, Row]], main: str | None) -> Rankin
         body.append([*line, _speed(reward.steps_per_second)])
     some = agents[0]["reward"]
     optima = [agent["reward"].optimum for agent in agents if math.isfinite(agent["reward"].optimum)]
+    reference = [agent["reward"].agent_name in REFERENCES for agent in agents]
     seeds = sorted({agent["reward"].seeds for agent in agents})
     caption = (
         f"{'-'.join(f'{count:,}' for count in seeds[:: max(1, len(seeds) - 1)])} seeds x {some.steps:,} steps"
@@ -276,8 +277,11 @@ def _ranking(env: str, agents: list[dict[str, Row]], main: str | None) -> Rankin
         caption=caption,
         header=header,
         body=body,
-        tied=[main in agent and agent[main].behind_low <= 0.0 for agent in agents],
-        reference=[agent["reward"].agent_name in REFERENCES for agent in agents],
+        tied=[
+            not known_end and main in agent and agent[main].behind_low <= 0.0
+            for known_end, agent in zip(reference, agents, strict=True)
+        ],
+        reference=reference,
     )
 
 
