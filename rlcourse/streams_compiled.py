@@ -29,6 +29,9 @@ from numpy.typing import NDArray
 from rlcourse import streams
 
 compiled = njit(cache=True, error_model="numpy")
+inlined = njit(
+    cache=True, error_model="numpy", inline="always"
+)  # where the call would cost more than the law
 
 GAMMA = streams.GAMMA
 RETRY = np.uint64(streams.RETRY)  # the next word of one law
@@ -113,7 +116,7 @@ def categorical_at(tick: Any, p: Any) -> Any:
     return -1  # only if p is no distribution
 
 
-@compiled
+@inlined
 def normal_at(tick: Any) -> Any:
     """Standard normal, by a ziggurat of 256 layers (Marsaglia & Tsang 2000)."""
     word = bits_at(tick)
@@ -153,7 +156,7 @@ def exponential_at(tick: Any) -> Any:
     return -math.log(1.0 - uniform_at(tick))
 
 
-@compiled
+@inlined
 def _gamma_from_one(tick: Any, a: Any) -> Any:
     """Gamma of shape a >= 1, as d v with v = (1 + c x)**3, x normal (Marsaglia & Tsang 2000)."""
     d = a - 1.0 / 3.0
@@ -190,12 +193,15 @@ def gamma_at(tick: Any, a: Any) -> Any:
 @compiled
 def beta_at(tick: Any, a: Any, b: Any) -> Any:
     """Beta of parameters `a`, `b` > 0: G(a) / (G(a) + G(b)), in logarithms where a gamma might underflow."""
+    if (
+        1.0 <= a <= LARGEST and 1.0 <= b <= LARGEST
+    ):  # counts of successes and failures: the case to be quick in
+        x = _gamma_from_one(tick, a)
+        return x / (x + _gamma_from_one(tick + PARTNER, b))
     if not (0.0 < a <= LARGEST and 0.0 < b <= LARGEST):
         return np.nan
     x = _gamma_from_one(tick, a if a >= 1.0 else a + 1.0)
     y = _gamma_from_one(tick + PARTNER, b if b >= 1.0 else b + 1.0)
-    if a >= 1.0 and b >= 1.0:
-        return x / (x + y)
     if a + b < 1e-50:  # the limit, a coin
         return 1.0 if uniform_at(tick + BOOST) * (a + b) < a else 0.0
     log_x = math.log(x) + (_log_boost(tick, a) if a < 1.0 else 0.0)

@@ -13,8 +13,10 @@ from scipy import integrate, optimize, special, stats
 from rlcourse.agents import make_agent
 from rlcourse.agents.bandits.base import BanditAgent
 from rlcourse.agents.bandits.bayes_ucb import BayesUCB
+from rlcourse.agents.bandits.compiled import argmax_beta
 from rlcourse.agents.bandits.divergence import kl_bernoulli
 from rlcourse.errors import UsageError
+from rlcourse.streams import Streams
 from tests.agents.worlds import UNEVEN
 
 MEANS = [0.2, 0.5, 0.55, 0.8]
@@ -409,6 +411,16 @@ def chance_of_being_best(beliefs: list[Any], arm: int, low: float, high: float) 
         lambda x: beliefs[arm].pdf(x) * math.prod(belief.cdf(x) for belief in others), low, high
     )
     return value
+
+
+def test_thompson_pulls_the_arm_of_the_highest_draw() -> None:
+    spread = np.random.default_rng(5)
+    alpha, beta = np.exp(spread.normal(1.0, 2.0, (2, 300, 7)))
+    stream = Streams.from_seeds(range(300), "draws")
+    state, actions = stream.state.copy(), np.empty(300, np.int64)
+    argmax_beta(alpha, beta, state, actions)
+    np.testing.assert_array_equal(actions, stream.beta(alpha, beta, 7).argmax(axis=1))
+    np.testing.assert_array_equal(state, stream.state)
 
 
 def test_thompson_counts_successes_and_flips_coins() -> None:

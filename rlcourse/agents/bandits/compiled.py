@@ -10,7 +10,7 @@ from typing import Any
 
 from numba import njit
 
-from rlcourse.streams_compiled import next_integer
+from rlcourse.streams_compiled import next_beta, next_integer
 
 
 @njit(
@@ -94,3 +94,21 @@ def shrink_radius(counts: Any, radius: Any, actions: Any) -> None:
     """radius(A) <- 1 / sqrt(N(A)), for the arms that were pulled."""
     for i in range(len(actions)):
         radius[i, actions[i]] = 1.0 / math.sqrt(counts[i, actions[i]])
+
+
+@njit(
+    ["void(float64[:, ::1], float64[:, ::1], uint64[::1], int64[::1])"],
+    cache=True,
+    error_model="numpy",
+)
+def argmax_beta(alpha: Any, beta: Any, state: Any, out: Any) -> None:
+    """The column of the highest of one draw from Beta(alpha, beta) an arm; the draws of `Streams.beta`, not written down."""
+    size, arms = alpha.shape
+    for i in range(size):
+        best = -1.0
+        at = 0
+        for a in range(arms):
+            draw = next_beta(state, i, alpha[i, a], beta[i, a])
+            if draw > best:
+                best, at = draw, a
+        out[i] = at

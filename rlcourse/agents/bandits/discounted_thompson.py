@@ -58,7 +58,11 @@ class DiscountedThompson(BanditAgent):
     def select(self, observation: Any) -> NDArray[np.int64]:
         """The best arm of one draw from the posterior."""
         prior = self.config.prior
-        return self.stream.beta(self.won + prior, self.lost + prior, self.n_arms, check=False).argmax(axis=1)
+        from rlcourse.agents.bandits.compiled import argmax_beta  # loads numba
+
+        actions = np.empty(self.size, np.int64)
+        argmax_beta(self.won + prior, self.lost + prior, self.stream.state, actions)
+        return actions
 
     def update(self, observation: Any, actions: NDArray[np.int64], rewards: NDArray[np.float64]) -> None:
         """All arms fade; the pulled one has won or lost."""

@@ -53,7 +53,11 @@ class Thompson(BanditAgent):
 
     def select(self, observation: Any) -> NDArray[np.int64]:
         """The arm with the highest draw."""
-        return self.greedy(self.stream.beta(self.alpha, self.beta, self.n_arms, check=False))
+        from rlcourse.agents.bandits.compiled import argmax_beta  # loads numba
+
+        actions = np.empty(self.size, np.int64)
+        argmax_beta(self.alpha, self.beta, self.stream.state, actions)
+        return actions
 
     def update(self, observation: Any, actions: NDArray[np.int64], rewards: NDArray[np.float64]) -> None:
         """Count a success or a failure."""
