@@ -15,13 +15,6 @@ from rlcourse.experiments import run_suite
 def main(suite: str = "quick", out: str = "") -> int:
     report = run_suite(suite, out or f"runs/{suite}", progress=True)
     report.print(Console())
-    best = min(
-        (row for row in report.rows if row.metric == "regret" and row.agent_name != "perfect_knowledge"),
-        key=lambda row: row.gap,
-    )
-    print(
-        f"least regret: {best.agent} in {best.env}, {best.mean:.0f} [{best.ci_low:.0f}, {best.ci_high:.0f}]"
-    )
     return report.exit_code
 
 
