@@ -238,9 +238,10 @@ def _ranking(env: str, agents: list[dict[str, Row]], main: str | None) -> Rankin
     sign = -1.0 if HIGHER_IS_BETTER[main] else 1.0
     agents = sorted(agents, key=lambda agent: sign * agent[main].mean if main in agent else math.inf)
     known = any(math.isfinite(agent["reward"].gap) for agent in agents)
+    earned = "total_reward" if main == "total_reward" else "reward"
     header = [
         "agent",
-        "reward",
+        "total" if earned == "total_reward" else "reward",
         *(["regret", "95% interval", "optimal", "gap"] if known else ["95% interval"]),
     ]
     if "stopping_time" in metrics:
@@ -252,7 +253,7 @@ def _ranking(env: str, agents: list[dict[str, Row]], main: str | None) -> Rankin
     body = []
     for agent in agents:
         reward = agent["reward"]
-        line = [reward.agent, _number(reward.mean, 4)]
+        line = [reward.agent, _number(agent[earned].mean, 4 if earned == "reward" else 0)]
         if known:
             regret, optimal = agent.get("regret"), agent.get("optimal")
             digits = 0 if width >= 2.0 else 2
@@ -301,7 +302,7 @@ def _interval(row: Row, digits: int) -> str:
 
 LEGEND = (
     "Per world, best first; means over the seeds, 95% bootstrap (BCa) interval of the mean. reward: per step; "
-    "regret: reward lost against the best arm, in all; optimal: share of pulls of a best arm; gap: reward per step "
+    "total: in all; regret: reward lost against the best arm, in all; optimal: share of pulls of a best arm; gap: reward per step "
     "below the best possible. *: not behind the best learner (differences over the same seeds, 95%)."
 )
 
