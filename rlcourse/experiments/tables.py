@@ -302,8 +302,8 @@ def _interval(row: Row, digits: int) -> str:
 
 LEGEND = (
     "Per world, best first; means over the seeds, 95% bootstrap (BCa) interval of the mean. reward: per step; "
-    "total: in all; regret: reward lost against the best arm, in all; optimal: share of pulls of a best arm; gap: reward per step "
-    "below the best possible. *: not behind the best learner (differences over the same seeds, 95%)."
+    "total: in all; regret: reward lost against the best arm, in all; optimal: share of pulls of a best arm; "
+    "gap: reward per step below the best possible. *: not behind the best learner (differences over the same seeds, 95%)."
 )
 
 
