@@ -142,7 +142,7 @@ def imed_pulls(T: float) -> float:
 def test_regret_of_index_strategies_grows_like_the_lai_robbins_constant(agent, pulls):
     # The constant is a limit: 10,000 pulls still see the terms of lower order. What the index says without noise includes
     # them: slopes of 1.39 C for KL-UCB (the bound of the best arm itself still falls) and 0.84 C for IMED (its ln N_a). Noise
-    # shifts every boundary by about one pull, hardly the slope: 10% of C is granted for it, and 4 standard errors (up to 0.15).
+    # shifts every boundary by about one pull, hardly the slope: 10% of C is granted for it, and 4 standard errors (0.15).
     gap = MEANS[0] - MEANS[1]
     expected = gap * (pulls(HORIZON) - pulls(HORIZON / 10)) / math.log(10.0) / lai_robbins_constant(MEANS)
     mean, error = mean_and_error(growth(bernoulli(agent, MEANS, RUNS)))
