@@ -214,8 +214,8 @@ def test_forgetting_beats_ucb1_after_the_switch():
         mean, error = mean_and_error(after["ucb1"] - after[agent])
         assert mean > 4.0 * error
         assert mean > 0.2 * after["ucb1"].mean()  # no hair's breadth: at least a fifth of what UCB1 loses
-    mean, error = mean_and_error(total["ucb1"] - total["sliding_window_ucb"])
-    assert mean > 4.0 * error
+        mean, error = mean_and_error(total["ucb1"] - total[agent])
+        assert mean > 4.0 * error
 
 
 # ---------------------------------------------------------------- the candy machines, and the two ends of every table

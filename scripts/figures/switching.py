@@ -19,7 +19,7 @@ LINES = [
     Line("CUSUM-UCB", "cusum_ucb", {}),
     Line("discounted Thompson", "discounted_thompson", {}),
     Line("Thompson", "thompson", {}),
-    Line("discounted UCB, half the bonus", "discounted_ucb", {"xi": 0.125}),
+    Line("discounted UCB, bonus of the theorem", "discounted_ucb", {"xi": 0.5}),
 ]
 FORGETTING = ("discounted UCB", "sliding-window UCB")
 """The paper's two strategies, which are to beat UCB1 after a switch."""
