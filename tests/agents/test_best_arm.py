@@ -165,6 +165,18 @@ def test_what_is_reported(name):
     assert np.array_equal(actions, agent.recommendation())
 
 
+@pytest.mark.parametrize("deterministic", [True, False])
+def test_the_winner_of_the_race_is_what_it_predicts(deterministic):
+    """Halving drops arms by the means of a round; a dropped one may have the best mean of all rounds."""
+    world = {"law": "gaussian", "arms": 8, "horizon": 64}
+    agent = make_agent("sequential_halving", "Bandit-v0", seeds=200, env_kwargs=world).learn(64)
+    assert not np.isnan(agent.stopping_time()).any()
+    winner = agent.left.argmax(axis=1)
+    assert (agent.means.argmax(axis=1) != winner).any()
+    assert np.array_equal(agent.recommendation(), winner)
+    assert np.array_equal(agent.predict(np.zeros(200, np.int64), deterministic=deterministic)[0], winner)
+
+
 @pytest.mark.parametrize("name", BEST_ARM)
 def test_member_equals_solo_across_episodes(name):
     options = {"horizon": 300, "arms": 3}

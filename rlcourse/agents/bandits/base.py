@@ -82,7 +82,7 @@ class BanditAgent(Agent):
 
     def recommendation(self) -> NDArray[np.int64]:
         """The arm that every member would settle on now, int64 `[S]`; what simple regret is measured of."""
-        return self.values(self._observation).argmax(axis=1)
+        return self._decide(self._observation)
 
     def final_scores(self) -> dict[str, NDArray[np.float64]]:
         """Figures that only the strategy itself knows, such as when it stopped exploring: name -> float64 `[S]`."""
@@ -219,7 +219,7 @@ class BanditAgent(Agent):
         """See `Agent.predict`."""
         lead, columns = self._columns(observation)
         if deterministic and not self.looks:
-            actions = [self.values(columns[0]).argmax(axis=1)] * len(columns)
+            actions = [self._decide(columns[0])] * len(columns)
         else:
             decide = self._decide if deterministic else self._act_aside
             actions = [decide(column) for column in columns]

@@ -48,12 +48,9 @@ class BestArmAgent(BanditAgent):
         """The pulls after which each member stopped exploring, float64 `[S]`; NaN where it has not yet."""
         return np.where(self.stopped < 0.0, np.nan, self.stopped)
 
-    def recommendation(self) -> NDArray[np.int64]:
-        """The arm that won the race; before that, the one that looks best of those in it. int64 `[S]`."""
-        return self._decide(self._observation)
-
-    def _decide(self, observation: Any) -> NDArray[np.int64]:
-        return np.where(self.left, self.values(observation), -np.inf).argmax(axis=1)
+    def values(self, observation: Any) -> NDArray[np.float64]:
+        """The sample means of the arms in the race; those that are out of it have lost to all others."""
+        return np.where(self.left, self.means, -np.inf)
 
     def final_scores(self) -> dict[str, NDArray[np.float64]]:
         """The `stopping_time`."""
