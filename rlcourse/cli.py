@@ -65,18 +65,16 @@ def train(words: list[str]) -> None:
         raise UsageError("train needs --env ID: rlcourse list worlds names them")
     from rlcourse import cli_show
     from rlcourse.experiments.run import build_learner, record
+    from rlcourse.folders import output_folder
 
     seeds = parse_seeds_flag(options.seeds)
     learner, steps = build_learner(
         options.agent, options.env, seeds, options.steps, agent_kwargs, env_kwargs, many_episodes=True
     )
-    out = Path(options.out or cli_show.folder_name(learner, agent_kwargs, env_kwargs, options.seeds, steps))
-    try:
-        out.mkdir(parents=True, exist_ok=True)  # before the run, not after it
-    except OSError as error:
-        raise UsageError(f"--out={str(out)!r} cannot be made: {error.strerror}") from None
-    cell = record(learner, steps, progress=_on_terminal())
-    learner.save(out)
+    folder = options.out or cli_show.folder_name(learner, agent_kwargs, env_kwargs, options.seeds, steps)
+    with output_folder(folder) as out:
+        cell = record(learner, steps, progress=_on_terminal())
+        learner.save(out)
     cli_show.trained(cell, out, as_json=options.json)
 
 

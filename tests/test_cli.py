@@ -301,7 +301,16 @@ def test_wrong_arguments_are_one_line_and_code_2(capsys, words, said, tmp_path, 
 
 def test_a_file_in_the_place_of_the_folder(capsys, tmp_path):
     (tmp_path / "file").write_text("")
-    assert "cannot be made" in refused(capsys, *TRAIN, "--out", tmp_path / "file")
+    for out in (tmp_path / "file", tmp_path / "file" / "folder"):
+        assert "cannot be made" in refused(capsys, *TRAIN, "--out", out)
+        assert "cannot be made" in refused(capsys, "bench", "quick", "--out", out)
+
+
+def test_a_folder_that_cannot_be_written_into_is_refused_before_the_run(capsys, tmp_path, monkeypatch):
+    monkeypatch.setattr("os.access", lambda *_: False)
+    monkeypatch.setattr("rlcourse.experiments.run.record", None)
+    assert "cannot be written into" in refused(capsys, *TRAIN, "--out", tmp_path)
+    assert tmp_path.exists()
 
 
 def test_what_cannot_be_loaded_is_one_line_and_code_1(capsys, tmp_path):
@@ -334,7 +343,15 @@ def test_interrupt_is_one_line_and_code_130(capsys, tmp_path, monkeypatch):
         raise KeyboardInterrupt
 
     monkeypatch.setattr("rlcourse.experiments.run.record", interrupted)
-    assert "interrupted" in refused(capsys, *TRAIN, "--out", tmp_path / "agent", code=130)
+    assert "interrupted" in refused(capsys, *TRAIN, "--out", tmp_path / "new" / "agent", code=130)
+    assert list(tmp_path.iterdir()) == []  # no empty folder is left
+
+
+def test_what_was_in_the_folder_stays_when_a_run_is_interrupted(capsys, tmp_path, monkeypatch):
+    test_interrupt_is_one_line_and_code_130(capsys, tmp_path, monkeypatch)
+    (tmp_path / "old").mkdir()
+    refused(capsys, *TRAIN, "--out", tmp_path / "old", code=130)
+    assert (tmp_path / "old").exists()
 
 
 # -------------------------------------------------------------------- as a program

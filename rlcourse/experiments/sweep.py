@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rlcourse.agents.population import parse_seeds
-from rlcourse.errors import UsageError
 from rlcourse.experiments.cell import Cell
 from rlcourse.experiments.plan import CellPlan, plan_suite
 from rlcourse.experiments.plots import plot_world, world_curves
@@ -28,6 +27,7 @@ from rlcourse.experiments.tables import (
     to_terminal,
     world_rows,
 )
+from rlcourse.folders import output_folder
 from rlcourse.progress import progress_bar
 
 if TYPE_CHECKING:
@@ -119,7 +119,8 @@ def run_suite(
         The rows, and the cells that failed.
 
     Raises:
-        UsageError: something in the suite or an argument is impossible; found before the first run.
+        UsageError: something in the suite or an argument is impossible, or the folder cannot be made; found
+            before the first run.
         StorageError: the folder is in use, or its results are damaged or foreign.
     """
     if not isinstance(suite, Suite):
@@ -127,10 +128,7 @@ def run_suite(
     members = None if seeds is None else parse_seeds(seeds)
     jobs = check_pool(jobs, backend)
     plans = plan_suite(suite, seeds=members)
-    out = Path(out)
-    if out.exists() and not out.is_dir():
-        raise UsageError(f"out={str(out)!r} is a file: name a folder")
-    with Store(out / RESULTS) as store:
+    with output_folder(out) as out, Store(out / RESULTS) as store:
         failures = _run_missing(plans, store, jobs, backend, progress)
         rows, plots = _summarise(plans, store, failures, out)
         report = Report(
