@@ -20,6 +20,7 @@ from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
+from rlcourse.envs.options import check_count
 from rlcourse.envs.rules import Outcome, Rules, State, build_rules
 from rlcourse.errors import UsageError
 from rlcourse.streams import stream_keys
@@ -190,6 +191,13 @@ class WorldEnv(_Face, gymnasium.Env[Any, Any]):
         return twin
 
 
+def _check_seed(seed: Any) -> int:
+    """A whole number of at least 0, of any size, or a `UsageError` that names it."""
+    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
+        raise UsageError(f"seed={seed!r} must be a whole number of at least 0")
+    return int(seed)
+
+
 class WorldVectorEnv(_Face, gymnasium.vector.VectorEnv[Any, Any, Any]):
     """`num_envs` copies of a world in lockstep, as a native `gymnasium.vector.VectorEnv`.
 
@@ -212,8 +220,7 @@ class WorldVectorEnv(_Face, gymnasium.vector.VectorEnv[Any, Any, Any]):
         render_mode: str | None = None,
         **options: Any,
     ) -> None:
-        if num_envs < 1:
-            raise UsageError(f"num_envs={num_envs} must be at least 1")
+        num_envs = check_count("num_envs", num_envs)
         try:
             self.autoreset_mode = AutoresetMode(autoreset_mode)
         except ValueError:
@@ -273,12 +280,14 @@ class WorldVectorEnv(_Face, gymnasium.vector.VectorEnv[Any, Any, Any]):
         if seed is None:
             return [None] * self.num_envs
         if isinstance(seed, (int, np.integer)):
-            return [int(seed) + i for i in range(self.num_envs)]
+            return [_check_seed(seed) + i for i in range(self.num_envs)]
+        if isinstance(seed, (str, bytes)) or not isinstance(seed, (Sequence, np.ndarray)):
+            raise UsageError(f"seed={seed!r} must be a whole number, a list with one for each copy, or None")
         if len(seed) != self.num_envs:
             raise UsageError(
                 f"seed has {len(seed)} entries for {self.num_envs} copies: give one each, or one int"
             )
-        return [None if one is None else int(one) for one in seed]
+        return [None if one is None else _check_seed(one) for i, one in enumerate(seed)]
 
     def _begin_rows(
         self, rows: NDArray[np.intp], seeds: list[int | None], options: dict[str, Any] | None

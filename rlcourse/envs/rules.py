@@ -74,4 +74,7 @@ def build_rules(rules_class: type[Rules], options: dict[str, Any]) -> Rules:
     for name in options:
         if name not in known:
             raise UsageError(did_you_mean(name, known, kind=f"option of {rules_class.__name__}"))
-    return rules_class(**options)
+    plain = {
+        name: value.item() if isinstance(value, np.generic) else value for name, value in options.items()
+    }
+    return rules_class(**plain)

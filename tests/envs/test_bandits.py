@@ -163,6 +163,12 @@ WRONG = [
     ("AdversarialBandit-v0", {"table": [[0.5, 0.2]], "horizon": 3}, "horizon=3"),
     ("AdversarialBandit-v0", {"period": 0}, "period=0"),
     ("AdversarialBandit-v0", {"table": [[0.5, 0.2]], "adversary": "periodic"}, "exclude each other"),
+    ("AdversarialBandit-v0", {"adversary": ["periodic"]}, "unknown choice"),
+    ("AdversarialBandit-v0", {"period": 2**63}, "period=9223372036854775808 .* at most 9223372036854775807"),
+    ("SwitchingBandit-v0", {"breakpoints": [3, 10**30]}, r"breakpoints\[1\]=1000.* at most"),
+    ("DriftingBandit-v0", {"drift": 10**400}, "drift=1000.* must be a finite number"),
+    ("Bandit-v0", {"law": "gaussian", "means": [10**400]}, r"means\[0\]=1000.* must be a finite number"),
+    ("Bandit-v0", {"prior": "uniform", "prior_args": 5}, "prior_args=5 must be a list of numbers$"),
 ]
 
 
@@ -171,6 +177,33 @@ def test_impossible_options_are_named(name, kwargs, message):
     with pytest.raises(UsageError, match=message) as caught:
         gymnasium.make(f"rlcourse/{name}", **kwargs)
     assert "\n" not in str(caught.value)
+
+
+def test_numbers_of_numpy_are_numbers():
+    """Small integers of NumPy overflow where the world counts cells; in the rules they are Python's own."""
+    for name, options in (
+        ("CandyMachines-v0", {"machines": np.int8(127), "coins": np.uint8(200)}),
+        (
+            "Bandit-v0",
+            {"arms": np.int8(100), "horizon": np.int16(9), "law": "gaussian", "sigma": np.float32(2)},
+        ),
+    ):
+        plain = {
+            option: getattr(value, "item", lambda value=value: value)() for option, value in options.items()
+        }
+        ours, theirs = batch(name, 4, **options), batch(name, 4, **plain)
+        for arm in (99, 3):
+            np.testing.assert_array_equal(ours.step(np.full(4, arm))[1], theirs.step(np.full(4, arm))[1])
+
+
+def test_the_truth_that_was_told_does_not_change_with_the_world():
+    env = batch("Bandit-v0", 3)
+    values, best = env.arm_values(), env.best_values()
+    before = values.copy(), best.copy()
+    env.reset()
+    assert np.array_equal(values, before[0])
+    assert np.array_equal(best, before[1])
+    assert not np.array_equal(env.best_values(), best)
 
 
 @pytest.mark.parametrize("name", [name.removeprefix("rlcourse/") for name in IDS])

@@ -244,7 +244,13 @@ def test_unknown_options_and_wrong_arguments(name, kwargs):
         native(name, kwargs, autoreset_mode="Never")
     with pytest.raises(UsageError, match="num_envs=0"):
         native(name, kwargs, copies=0)
+    for copies in (-1, 2.5, "3", True, None):
+        with pytest.raises(UsageError, match="num_envs="):
+            native(name, kwargs, copies=copies)
     env, batch = gymnasium.make(name, **kwargs).unwrapped, native(name, kwargs)
+    for seed in (-1, 1.5, "abcd", True, [1, 2.5, 3, 4], [0, 1, 2, -3], ["a"] * 4, {1, 2, 3, 4}):
+        with pytest.raises(UsageError, match="seed="):
+            batch.reset(seed=seed)
     for one in (env, batch):
         with pytest.raises(gymnasium.error.ResetNeeded):
             one.step(0 if one is env else np.zeros(4, np.int64))

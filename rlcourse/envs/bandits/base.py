@@ -198,4 +198,4 @@ class BanditVectorEnv(_BanditFace, WorldVectorEnv):
 
     def best_values(self) -> NDArray[np.float64]:
         """What one who knows the world expects now, `[num_envs]`. See `BanditRules.best_values`."""
-        return self.rules.best_values(self._state)
+        return self.rules.best_values(self._state).copy()

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from rlcourse.envs.options import check_number
 from rlcourse.errors import UsageError
 from rlcourse.streams import Streams
 
@@ -34,9 +35,7 @@ class Law(NamedTuple):
 
     def check_mean(self, name: str, value: Any, law: str) -> float:
         """The mean as a float, or a `UsageError` that says which means the law can have."""
-        number = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
-        if not number or not math.isfinite(value):
-            raise UsageError(f"{name}={value!r} must be a finite number")
+        check_number(name, value)
         inside = self.low < value < self.high if self.open else self.low <= value <= self.high
         if not inside:
             left, right = "()" if self.open else "[]"
