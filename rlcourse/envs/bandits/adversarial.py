@@ -115,8 +115,8 @@ class AdversarialBandit(BanditRules):
         return state["row"].reshape(-1).take(starts + state["champion"])
 
     def arm_values(self, state: State) -> NDArray[np.float64]:
-        """What every arm pays over the whole horizon, so that the argmax is the best fixed arm."""
-        return state["totals"]
+        """What every arm pays a round on average over the horizon, so that the argmax is the best fixed arm."""
+        return state["totals"] / self.horizon
 
     def draw_rewards(
         self, state: State, actions: NDArray[np.int64], means: NDArray[np.float64]
