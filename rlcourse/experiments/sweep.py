@@ -14,19 +14,11 @@ from rlcourse.experiments.cell import Cell
 from rlcourse.experiments.plan import CellPlan, plan_suite
 from rlcourse.experiments.plots import plot_world, world_curves
 from rlcourse.experiments.pool import check_pool, unordered
+from rlcourse.experiments.rows import REFERENCES, Row, to_csv, to_records, world_rows
 from rlcourse.experiments.run import CHUNK, run_chunk
 from rlcourse.experiments.store import Store
 from rlcourse.experiments.suites import Suite, load_suite
-from rlcourse.experiments.tables import (
-    LEGEND,
-    REFERENCES,
-    Row,
-    to_csv,
-    to_markdown,
-    to_records,
-    to_terminal,
-    world_rows,
-)
+from rlcourse.experiments.tables import LEGEND, to_markdown, to_terminal
 from rlcourse.folders import output_folder
 from rlcourse.progress import progress_bar
 
@@ -86,7 +78,7 @@ class Report:
 
     def print(self, console: Console) -> None:
         """The tables, and which files hold them, on a rich console."""
-        for table in to_terminal(self.rows, self._main()):
+        for table in to_terminal(self.rows, self._main(), console.width):
             console.print(table)
             console.print()
         console.print(LEGEND, style="dim", highlight=False, width=min(console.width, 100))

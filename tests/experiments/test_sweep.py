@@ -14,8 +14,8 @@ import pytest
 from rlcourse.errors import StorageError, UsageError
 from rlcourse.experiments import run_cell, run_suite, sweep
 from rlcourse.experiments.pool import check_pool
+from rlcourse.experiments.rows import TIMING
 from rlcourse.experiments.store import Store
-from rlcourse.experiments.tables import TIMING
 
 SUITE = """
 title = "Small"

@@ -12,7 +12,8 @@ from rich.console import Console
 from rlcourse.experiments.cell import Cell
 from rlcourse.experiments.plan import CellPlan
 from rlcourse.experiments.plots import OKABE_ITO, plot_world, slug, world_curves
-from rlcourse.experiments.tables import rankings, to_csv, to_markdown, to_records, to_terminal, world_rows
+from rlcourse.experiments.rows import to_csv, to_records, world_rows
+from rlcourse.experiments.tables import rankings, to_markdown, to_terminal
 
 G = np.random.default_rng(0)
 
@@ -108,6 +109,33 @@ def test_the_terminal_table_fits() -> None:
     assert max(map(len, lines)) <= 100
     assert "30 seeds x 1,000 steps; best possible reward 1.5000 a step" in lines[0]
     assert any(line.startswith(" ucb *") or line.startswith("ucb *") for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("width", "missing"),
+    [(80, set()), (62, {"steps/s"}), (53, {"steps/s", "gap"}), (51, {"steps/s", "gap"})],
+)
+def test_a_narrow_terminal_goes_without_the_columns_that_are_least_needed(
+    width: int, missing: set[str]
+) -> None:
+    long = cell("thompson", 12.0, env="World-v0([bold]label[/] of [/nothing] that is no markup)")
+    rows = world_rows([*CELLS[1:4], long])
+    console = Console(file=io.StringIO(), width=width)
+    for table in to_terminal(rows, {}, width):
+        console.print(table)
+    text = console.file.getvalue()
+    assert {name for name in ("steps/s", "gap", "optimal", "regret") if name not in text} == missing
+    assert "[bold]label[/] of [/nothing]" in text  # a label is text, whatever stands in it
+    assert all(f"\n{name}" in text for name in ("ucb ", "ucb1 ", "softmax "))
+    assert max(map(len, text.splitlines())) <= width
+
+
+def test_a_wide_terminal_keeps_names_on_one_line() -> None:
+    long = cell("epsilon_first(epsilon=0.01, exploration=softmax)", 50.0)
+    console = Console(file=io.StringIO(), width=140)
+    for table in to_terminal(world_rows([*CELLS, long]), {}, 140):
+        console.print(table)
+    assert "\nepsilon_first(epsilon=0.01, exploration=softmax) *" in console.file.getvalue()
 
 
 def test_markdown_lists_rankings_and_failures() -> None:
