@@ -10,6 +10,14 @@ from gymnasium.envs.registration import EnvSpec
 from rlcourse.errors import UsageError, did_you_mean
 
 NAMESPACE = "rlcourse/"
+_OF_ONE_MAKING = {
+    "render_mode",
+    "num_envs",
+    "vectorization_mode",
+    "vector_kwargs",
+    "wrappers",
+    "autoreset_mode",
+}
 
 
 def resolve_world(env: Any) -> EnvSpec:
@@ -17,21 +25,30 @@ def resolve_world(env: Any) -> EnvSpec:
 
     Args:
         env: an id (`"rlcourse/Bandit-v0"`, or `"Bandit-v0"` for one of ours, or any Gymnasium id), an `EnvSpec`,
-            or an environment that was made from a spec (its own kwargs are kept).
+            or an environment that was made from a spec (its own options are kept, see `world_options`).
 
     Raises:
-        UsageError: nothing is registered under that name, or the environment carries no spec to make copies from.
+        UsageError: nothing is registered under that name, or the environment carries no spec to make copies from, or one
+            with wrappers, which copies would lack.
     """
-    if isinstance(env, EnvSpec):
-        return env
     if not isinstance(env, str):
-        spec = getattr(env, "spec", None)
-        if isinstance(spec, EnvSpec):
-            return spec
-        raise UsageError(
-            f"env must be a registered id or an environment made by gymnasium.make, which carries a spec to make "
-            f"copies from; got {type(env).__name__}"
-        )
+        spec = env if isinstance(env, EnvSpec) else getattr(env, "spec", None)
+        if not isinstance(spec, EnvSpec):
+            raise UsageError(
+                f"env must be a registered id or an environment made by gymnasium.make, which carries a spec to make "
+                f"copies from; got {type(env).__name__}"
+            )
+        if spec.id not in gymnasium.registry:
+            raise UsageError(
+                f"{spec.id} is not registered: call gymnasium.register, so that copies can be made"
+            )
+        if spec.additional_wrappers:
+            wrappers = ", ".join(wrapper.name for wrapper in spec.additional_wrappers)
+            raise UsageError(
+                f"{spec.id} comes in wrappers ({wrappers}), which copies of it would lack: register the wrapped world "
+                f"under an id of its own, or give it without them"
+            )
+        return spec
     for name in (NAMESPACE + env, env):
         if name in gymnasium.registry:
             return gymnasium.registry[name]
@@ -40,6 +57,17 @@ def resolve_world(env: Any) -> EnvSpec:
     if "did you mean" not in message:  # perhaps one of Gymnasium's own
         message = did_you_mean(env, ours | set(gymnasium.registry), kind="world")
     raise UsageError(message)
+
+
+def world_options(spec: EnvSpec) -> dict[str, Any]:
+    """The options that make a world like this one of its id: its kwargs, and its time limit if that is not the usual one.
+
+    How the one environment was shown (`render_mode`) or batched (`num_envs` ...) is no matter of the world.
+    """
+    options = {name: value for name, value in spec.kwargs.items() if name not in _OF_ONE_MAKING}
+    if spec.max_episode_steps != gymnasium.registry[spec.id].max_episode_steps:
+        options["max_episode_steps"] = spec.max_episode_steps
+    return options
 
 
 def short_name(env_id: str) -> str:

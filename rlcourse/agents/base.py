@@ -16,11 +16,11 @@ import numpy as np
 from gymnasium.vector import VectorEnv
 from numpy.typing import NDArray
 
-from rlcourse.agents.config import AgentConfig, build_config
+from rlcourse.agents.config import AgentConfig, as_json, build_config
 from rlcourse.agents.population import parse_seeds
 from rlcourse.agents.storage import write_agent_folder
 from rlcourse.errors import StorageError, UsageError
-from rlcourse.names import resolve_world
+from rlcourse.names import resolve_world, world_options
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -29,7 +29,8 @@ class Agent(ABC):
     """A population of `S` learners in one world.
 
     Args:
-        env: a world: an id (`"rlcourse/Bandit-v0"`, `"Bandit-v0"`), an `EnvSpec`, or an environment made from one.
+        env: a world: an id (`"rlcourse/Bandit-v0"`, `"Bandit-v0"`), an `EnvSpec`, or an environment made from one, of
+            which copies are made with its options.
         seeds: how many learners (seeds 0 .. S-1), or the list of their seeds.
         env_kwargs: options of the world (JSON values).
         settings: fields of the configuration `config_class`.
@@ -56,10 +57,12 @@ class Agent(ABC):
         **settings: Any,
     ) -> None:
         self.spec = resolve_world(env)
-        self.env_kwargs = {**self.spec.kwargs, **(env_kwargs or {})}
+        if env_kwargs is not None and not isinstance(env_kwargs, dict):
+            raise UsageError(f"env_kwargs={env_kwargs!r} must be a dictionary of the world's options")
+        self.env_kwargs = as_json({**world_options(self.spec), **(env_kwargs or {})})
         self.seeds = parse_seeds(seeds)
-        self.settings = settings
-        self.config = build_config(self.config_class, settings, owner=self.name)
+        self.settings = as_json(settings)
+        self.config = build_config(self.config_class, self.settings, owner=self.name)
         self.num_timesteps = 0
         self._setup()
 
@@ -120,6 +123,9 @@ class Agent(ABC):
 
     def save(self, folder: str | Path) -> Path:
         """Write the population into a folder: arrays and JSON, no pickles. `load_agent` reads it.
+
+        Our worlds are saved with it, so that learning goes on exactly. A world of other people cannot be: there the loaded
+        population knows what it knew, and begins an episode in worlds that are reset with its seeds.
 
         Returns:
             The folder.

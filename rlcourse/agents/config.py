@@ -15,7 +15,11 @@ import math
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
 
+import numpy as np
+
 from rlcourse.errors import UsageError, did_you_mean
+
+LARGEST = float(np.finfo(np.float64).max)
 
 
 @dataclass(frozen=True)
@@ -29,8 +33,10 @@ class Within:
     def refuses(self, value: float) -> str | None:
         """What is asked for, where `value` is outside; `None` where it is fine."""
         inside = (value > self.low if self.above else value >= self.low) and value <= self.high
-        if inside and math.isfinite(value):
+        if inside and -LARGEST <= value <= LARGEST:
             return None
+        if inside and abs(value) != math.inf:  # a whole number that is larger
+            return f"a number of at most {LARGEST:g}"
         parts = []
         if math.isfinite(self.low):
             parts.append(f"{'above' if self.above else 'at least'} {self.low:g}")
@@ -90,6 +96,19 @@ def build_config(config_class: type[C], settings: dict[str, Any], *, owner: str)
                 if _is_number(entry) and (asked := limit.refuses(entry)):
                     raise UsageError(f"{owner}: {name}={value!r} must be {asked}")
     return config_class(**settings)
+
+
+def as_json(value: Any) -> Any:
+    """The same with Python's own numbers and lists in the place of NumPy's, which JSON cannot hold."""
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    if isinstance(value, dict):
+        return {key: as_json(entry) for key, entry in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(as_json(entry) for entry in value)
+    return value
 
 
 def _is_number(value: Any) -> bool:

@@ -12,6 +12,7 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorEnv
 from numpy.typing import NDArray
 
 from rlcourse.errors import UsageError
+from rlcourse.names import NAMESPACE
 
 
 def make_population(spec: EnvSpec, env_kwargs: dict[str, Any], size: int) -> VectorEnv[Any, Any, Any]:
@@ -19,26 +20,27 @@ def make_population(spec: EnvSpec, env_kwargs: dict[str, Any], size: int) -> Vec
 
     Args:
         spec: the registered world; its native vector face is used where it is one of ours.
-        env_kwargs: options of the world, on top of the spec's own.
+        env_kwargs: options of the world.
         size: number of copies.
 
     Raises:
         UsageError: the world refuses its options.
     """
-    kwargs = {**spec.kwargs, **env_kwargs}
-    if spec.id.startswith("rlcourse/"):
-        return gymnasium.make_vec(
-            spec.id,
-            num_envs=size,
-            vectorization_mode="vector_entry_point",
-            autoreset_mode="Disabled",
-            **kwargs,
-        )
     try:
+        if spec.id.startswith(NAMESPACE):
+            return gymnasium.make_vec(
+                spec.id,
+                num_envs=size,
+                vectorization_mode="vector_entry_point",
+                autoreset_mode="Disabled",
+                **env_kwargs,
+            )
         return SyncVectorEnv(
-            [lambda: gymnasium.make(spec.id, **kwargs)] * size, autoreset_mode=AutoresetMode.DISABLED
+            [lambda: gymnasium.make(spec.id, **env_kwargs)] * size, autoreset_mode=AutoresetMode.DISABLED
         )
-    except TypeError as error:  # an option that the world's constructor does not have
+    except (
+        TypeError
+    ) as error:  # an option that the constructor does not have, or that is not the user's to say
         raise UsageError(f"{spec.id} refuses its options {env_kwargs}: {error}") from error
 
 
@@ -62,6 +64,7 @@ def parse_seeds(seeds: int | Sequence[int]) -> list[int]:
     if (
         isinstance(seeds, (str, bytes, bool))
         or not isinstance(seeds, (Sequence, np.ndarray))
+        or not np.shape(seeds)
         or not len(seeds)
     ):
         raise UsageError(f"seeds={seeds!r} must be a count or a non-empty list of whole numbers")

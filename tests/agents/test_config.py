@@ -71,6 +71,9 @@ def test_defaults_and_good_values() -> None:
         ("layers", 3, "a list"),
         ("half_open", 0.0, "above 0 and at most 1"),
         ("label", 3, "a text"),
+        ("weight", 10**400, r"at most 1\.79769e\+308"),
+        ("rounds", 10**400, r"at most 1\.79769e\+308"),
+        ("place", -(10**400), r"at most 1\.79769e\+308"),
     ],
 )
 def test_bad_values_in_one_line(setting: str, wrong: Any, words: str) -> None:
