@@ -27,6 +27,10 @@ class BanditAgent(Agent):
 
     A game that is over begins anew when its member next learns, not before: what was learned in it can still be asked for.
 
+    Arms count from 0, also where the actions of a world begin at another number (`Discrete(3, start=1)`): arm a is the
+    action start + a. A world of yours may say what ours say: `reward_range = (low, high)`, which no reward leaves, and
+    `n_rounds`, the rounds of an episode (else its time limit is taken).
+
     State of every strategy: `t float64 [S]` (pulls so far), `counts float64 [S, K]` (pulls of each arm) and
     `means float64 [S, K]` (its sample mean). A subclass adds its own arrays in `initial_state`, each also an attribute.
     """
@@ -102,7 +106,8 @@ class BanditAgent(Agent):
                 f"action does: it fits worlds with Discrete actions and nothing to observe, such as Bandit-v0"
             )
         self.n_arms = int(space.n)
-        low, high = getattr(world, "reward_range", (-math.inf, math.inf))
+        self.first_action = int(space.start)
+        low, high = self._said("reward_range") or (-math.inf, math.inf)
         self.reward_low, self.reward_high = float(low), float(high)
         if self.needs_bounded_rewards:
             self.require_bounded_rewards(self.needs_bounded_rewards)
@@ -132,9 +137,24 @@ class BanditAgent(Agent):
             )
 
     def world_horizon(self) -> int | None:
-        """The rounds that the world says an episode has; `None` where it does not say."""
-        rounds = getattr(self.venv.unwrapped, "n_rounds", None)
+        """The rounds that the world says an episode has, or its time limit; `None` where it has neither."""
+        rounds = self._said("n_rounds") or self.env_kwargs.get(
+            "max_episode_steps", self.spec.max_episode_steps
+        )
         return None if rounds is None else int(rounds)
+
+    def _said(self, name: str) -> Any:
+        """What the world says of itself beyond Gymnasium's interface; `None` where it says nothing.
+
+        A batch of ours is asked itself, of a batch of other environments the first one.
+        """
+        for world in (
+            self.venv.unwrapped,
+            *(env.unwrapped for env in getattr(self.venv.unwrapped, "envs", ())[:1]),
+        ):
+            if (said := getattr(world, name, None)) is not None:
+                return said
+        return None
 
     def planned_horizon(self) -> int:
         """The rounds T that a strategy with a setting `horizon` is tuned for: the setting, else what the world says.
@@ -185,7 +205,9 @@ class BanditAgent(Agent):
                     self.tell(self.venv.unwrapped.arm_values())  # type: ignore[attr-defined]
                 observation = self._observation
                 actions = self.act(observation)
-                self._observation, rewards, terminated, truncated, _ = self.venv.step(actions)
+                self._observation, rewards, terminated, truncated, _ = self.venv.step(
+                    self.first_action + actions
+                )
                 self.update(observation, actions, rewards)
                 self.num_timesteps += 1
                 self._over = terminated | truncated
@@ -224,7 +246,7 @@ class BanditAgent(Agent):
             decide = self._decide if deterministic else self._act_aside
             actions = [decide(column) for column in columns]
         stacked = np.stack(actions, axis=1).reshape(lead)
-        return stacked.astype(np.int64), state
+        return self.first_action + stacked.astype(np.int64), state
 
     def _columns(self, observation: Any) -> tuple[tuple[int, ...], list[NDArray[Any]]]:
         """The leading shape of an observation, and its copies one after another, each `[S, ...]`."""
