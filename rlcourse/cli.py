@@ -39,16 +39,20 @@ rlcourse VERB --help explains a verb; rlcourse --version prints the version.
 
 
 def show_list(words: list[str]) -> None:
-    """Show the worlds, the agents with their settings, and the suites."""
+    """Show the worlds, the agents and the suites."""
     from rlcourse.cli_options import ListOptions
     from rlcourse.cli_parse import parse
 
-    what = parse(ListOptions, words, "list").what
+    options = parse(ListOptions, words, "list")
+    what = "agents" if options.settings and options.what == "all" else options.what
     from rlcourse import cli_show
 
-    parts = {"worlds": cli_show.worlds, "agents": cli_show.agents, "suites": cli_show.suites}
+    agents = cli_show.agent_settings if options.settings else cli_show.agents
+    parts = {"worlds": cli_show.worlds, "agents": agents, "suites": cli_show.suites}
     if what != "all" and what not in parts:
         raise UsageError(did_you_mean(what, parts, kind="list"))
+    if options.settings and what != "agents":
+        raise UsageError(f"--settings shows those of the agents: leave out {what!r}")
     for name, show in parts.items():
         if what in ("all", name):
             show()

@@ -21,15 +21,17 @@ class Common:
 
 @dataclass(frozen=True, kw_only=True)
 class ListOptions(Common):
-    """Show the worlds, the agents with their settings, and the suites.
+    """Show the worlds, the agents and the suites.
 
     Examples:
       rlcourse list
-      rlcourse list agents
+      rlcourse list agents --settings
     """
 
     what: Positional[Annotated[str, arg(metavar="[worlds|agents|suites]", help_behavior_hint="")]] = "all"
     """Which of the three; left out, all."""
+    settings: Switch = False
+    """What can be set of every agent, with its default, in the place of what it does."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +69,7 @@ class EvaluateOptions(Common):
     A bandit strategy plays the machines that it was playing when it was saved; the luck is new.
 
     Examples:
-      rlcourse evaluate runs/ucb1-CandyMachines-v0 --episodes 20
+      rlcourse evaluate runs/ucb1-CandyMachines-v0-seeds=10-steps=10000 --episodes 20
     """
 
     folder: Positional[Annotated[str, arg(metavar="DIR")]]

@@ -52,15 +52,17 @@ def worlds() -> None:
 
 
 def agents() -> None:
-    """Every registered agent, with the first sentence of its docstring and its settings."""
+    """Every registered agent, with the first sentence of its docstring."""
+    print_table("Agents", ("name", "what it does"), [(name, _headline(agent_class(name))) for name in AGENTS])
+
+
+def agent_settings() -> None:
+    """Every registered agent, with its settings and their defaults."""
     rows = []
     for name in AGENTS:
-        kind = agent_class(name)
-        settings = ", ".join(
-            f"{field.name}={_default(field)}" for field in dataclasses.fields(kind.config_class)
-        )
-        rows.append((name, _headline(kind), settings))
-    print_table("Agents", ("name", "what it does", "settings"), rows)
+        fields = dataclasses.fields(agent_class(name).config_class)
+        rows.append((name, ", ".join(f"{field.name}={_default(field)}" for field in fields)))
+    print_table("Agents", ("name", "settings and their defaults"), rows)
 
 
 def suites() -> None:

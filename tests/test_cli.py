@@ -109,6 +109,14 @@ def test_list_of_one_kind_is_plain_text_with_a_line_a_row(capsys):
     assert not any(line.endswith(" ") for line in out.splitlines())
 
 
+def test_list_of_settings_gives_every_default(capsys):
+    _, out, _ = run(capsys, "list", "agents", "--settings")
+    assert " epsilon_greedy           epsilon=0.1, step_size=None, initial_value=0.0\n" in out
+    assert run(capsys, "list", "--settings")[1] == out
+    assert "those of the agents" in refused(capsys, "list", "worlds", "--settings")
+    assert "unknown list 'agent': did you mean agents?" in refused(capsys, "list", "agent", "--settings")
+
+
 # -------------------------------------------------------------------- train and evaluate
 
 

@@ -165,7 +165,8 @@ def parse_suite(content: dict[str, Any], path: Path) -> Suite:
 
 
 def _worlds(entry: _Table) -> list[WorldEntry]:
-    env = entry.checked(lambda: resolve_world(entry.get("env", str)).id)
+    name = entry.get("env", str)
+    env = entry.checked(lambda: resolve_world(name).id)
     main = entry.get("main", str, None)
     if main is not None and main not in MAIN_METRICS:
         raise UsageError(f"{entry.where}: {did_you_mean(main, MAIN_METRICS, kind='metric')}")
@@ -186,7 +187,7 @@ def _agents(entry: _Table, worlds: list[WorldEntry]) -> list[AgentEntry]:
     known = {name for world in worlds for name in (world.label, world.env, short_name(world.env))}
     for key, names in (("only", only or []), ("skip", skip)):
         for name in names:
-            if name not in known:
+            if str(name) not in known:
                 shown = {name for name in known if not name.startswith("rlcourse/")}
                 hint = did_you_mean(str(name), shown, kind="world of the suite")
                 raise UsageError(f"{entry.where}, {key}: {hint}")
@@ -259,6 +260,8 @@ class _Table:
             if key in settings:
                 raise UsageError(f"{self.where}: {key} stands in settings and in sweep")
         label = self.get("label", str, None)
+        if label is not None and not label.strip():
+            raise UsageError(f"{self.where}: label={label!r} must say something")
         points = [dict(zip(swept, values, strict=True)) for values in itertools.product(*swept.values())]
         if label is not None:
             return [(make_label(label, point), settings | point) for point in points]
