@@ -27,6 +27,8 @@ def did_you_mean(name: str, known: Iterable[str], *, kind: str) -> str:
         kind: what they are names of ("agent", "world"), for the sentence.
     """
     names = sorted(known)
+    if not names:
+        return f"unknown {kind} {name!r}: there is none"
     near = difflib.get_close_matches(name, names, n=3, cutoff=0.6)
     if not near:
         near = [candidate for candidate in names if name.lower() in candidate.lower()][:3]

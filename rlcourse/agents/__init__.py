@@ -65,7 +65,7 @@ def agent_class(name: str) -> type[Agent]:
     Raises:
         UsageError: there is none; the message names the nearest.
     """
-    if name not in AGENTS:
+    if not isinstance(name, str) or name not in AGENTS:
         raise UsageError(did_you_mean(str(name), AGENTS, kind="agent"))
     return _load(AGENTS[name])
 

@@ -77,10 +77,10 @@ def _play(agent: BanditAgent, seeds: NDArray[np.uint64], deterministic: bool) ->
 
 
 def _reset(agent: BanditAgent, venv: VectorEnv[Any, Any, Any], seeds: NDArray[np.uint64]) -> NDArray[Any]:
-    """Begin the episodes, in the problem of the agent's current game where it has learned about that one."""
+    """Begin the episodes, in the problem of the agent's current game where the world can be put into it."""
     flat = [int(seed) for seed in seeds.reshape(-1)]
     world, training = venv.unwrapped, agent.venv.unwrapped
-    if not agent.learns_problem or not hasattr(world, "set_state"):
+    if not hasattr(world, "set_state"):
         return begin(venv, flat)
     copies = seeds.shape[1]
     world.set_state({name: np.repeat(array, copies, axis=0) for name, array in training.get_state().items()})  # type: ignore[attr-defined]

@@ -106,6 +106,30 @@ def test_predict_shapes(name: str) -> None:
 
 
 @every_strategy
+def test_observations_that_are_none_are_refused(name: str) -> None:
+    agent = build(name, 2)
+    right = observations(agent, 2, 3)
+    for wrong in (
+        right[:, :0],
+        right.astype(str),
+        None,
+        "x",
+        [[0], [0, 0]],
+        right[..., None],
+        np.full(2, None),
+    ):
+        with pytest.raises(UsageError, match="the observation ") as caught:
+            agent.predict(wrong)
+        assert "\n" not in str(caught.value)
+    if agent.looks:  # a context twice as long would do for two arms
+        with pytest.raises(UsageError, match=r"expected numbers, for each copy \[2\]"):
+            agent.predict(np.zeros((2, 4)))
+    for wrong in ("a", 1.5, None, True, 2, -3):
+        with pytest.raises(UsageError, match="member"):
+            agent.member(wrong)
+
+
+@every_strategy
 def test_predict_does_not_disturb_training(name: str) -> None:
     plain, asked = build(name, 3), build(name, 3)
     for part in (2, 1, 30, ROUNDS):
@@ -138,6 +162,8 @@ def test_a_world_that_does_not_fit_is_refused(name: str, world: str) -> None:
         make_agent(name, world)
     assert "\n" not in str(caught.value)
     assert name in str(caught.value)
+    if world.startswith("F") and "Contextual" in fitting_world(name)[0]:
+        assert "such as ContextualBandit-v0" in str(caught.value)
 
 
 @every_strategy

@@ -97,6 +97,11 @@ def test_an_unknown_setting_names_the_nearest() -> None:
         build(zzz=1)
 
 
+def test_who_has_no_settings_says_so() -> None:
+    with pytest.raises(UsageError, match=r"unknown setting of someone 'c': there is none$"):
+        build_config(AgentConfig, {"c": 1}, owner="someone")
+
+
 def test_usage_errors_are_value_errors() -> None:
     with pytest.raises(ValueError, match="must be"):
         build(chance=2)

@@ -43,8 +43,8 @@ class BanditAgent(Agent):
     """The runner tells the true value of every arm before each pull (`tell`)."""
     looks: ClassVar[bool] = False
     """Its `values` depend on what is observed; a plain strategy's do not."""
-    learns_problem: ClassVar[bool] = True
-    """Knowledge holds for the problem of the current game, so evaluation keeps that problem."""
+    fitting_observation: ClassVar[str] = "nothing to observe, such as Bandit-v0"
+    """Which observation it is made for, as the refusal of a world says it."""
 
     t: NDArray[np.float64]
     counts: NDArray[np.float64]
@@ -103,7 +103,7 @@ class BanditAgent(Agent):
         if not isinstance(space, gymnasium.spaces.Discrete) or not (plain or hasattr(world, "arm_values")):
             raise UsageError(
                 f"{self.name} is a bandit strategy and cannot learn in {self.spec.id}, whose observation decides what an "
-                f"action does: it fits worlds with Discrete actions and nothing to observe, such as Bandit-v0"
+                f"action does: it fits worlds with Discrete actions and {self.fitting_observation}"
             )
         self.n_arms = int(space.n)
         self.first_action = int(space.start)
@@ -250,13 +250,21 @@ class BanditAgent(Agent):
 
     def _columns(self, observation: Any) -> tuple[tuple[int, ...], list[NDArray[Any]]]:
         """The leading shape of an observation, and its copies one after another, each `[S, ...]`."""
-        observation = np.asarray(observation)
-        lead = observation.shape[: observation.ndim - len(self.venv.single_observation_space.shape or ())]
-        rest = observation.shape[len(lead) :]
+        shape = self.venv.single_observation_space.shape or ()
+        try:
+            observation = np.asarray(observation)
+        except ValueError:  # rows of different lengths
+            observation = np.asarray(None)
+        lead = observation.shape[: observation.ndim - len(shape)]
+        if observation.dtype.kind not in "biuf" or observation.shape != lead + shape or not observation.size:
+            raise UsageError(
+                f"the observation is {observation.dtype}{list(observation.shape)}, expected numbers, for each copy "
+                f"{list(shape)}"
+            )
         if self.size == 1 and len(lead) <= 1:
-            table = observation.reshape(1, -1, *rest)
+            table = observation.reshape(1, -1, *shape)
         elif lead[:1] == (self.size,) and len(lead) <= 2:
-            table = observation.reshape(self.size, -1, *rest)
+            table = observation.reshape(self.size, -1, *shape)
         else:
             raise UsageError(
                 f"the observation leads with {list(lead)}, expected [{self.size}] or [{self.size}, N]: one for each member"
@@ -324,8 +332,8 @@ class BanditAgent(Agent):
 
     def member(self, k: int) -> Self:
         """See `Agent.member`."""
-        if not -self.size <= k < self.size:
-            raise UsageError(f"member({k}) of a population of {self.size}: choose from 0..{self.size - 1}")
+        if isinstance(k, bool) or not isinstance(k, (int, np.integer)) or not -self.size <= k < self.size:
+            raise UsageError(f"member({k!r}) of a population of {self.size}: choose from 0..{self.size - 1}")
         k %= self.size
         one = type(self)(self.spec, seeds=[self.seeds[k]], env_kwargs=self.env_kwargs, **self.settings)
         one.set_arrays({name: array[k : k + 1].copy() for name, array in self.get_arrays().items()})

@@ -50,6 +50,7 @@ class RidgeBandit(BanditAgent):
     config_class = RidgeConfig
     config: RidgeConfig
     looks: ClassVar[bool] = True
+    fitting_observation: ClassVar[str] = "a context that is a vector, such as ContextualBandit-v0"
     logistic: ClassVar[bool] = False
 
     theta: NDArray[np.float64]
