@@ -95,6 +95,8 @@ def test_steps_left_out_are_the_worlds_episode(parse) -> None:
             "[[worlds]] 2 (Bandi-v0): unknown world 'Bandi-v0': did you mean Bandit-v0",
         ),
         ('env = "CandyMachines-v0"', "", "[[worlds]] 1 (?): env is missing"),
+        ('env = "CandyMachines-v0"', 'env = "Bandit-v0"\nlabel = " "', "label=' ' must say something"),
+        ('only = ["CandyMachines-v0"]', "only = [[1]]", "unknown world of the suite '[1]'"),
         ('env = "CandyMachines-v0"', 'env = "Bandit-v0"\nmain = "gap"', "unknown metric 'gap'"),
         (
             "settings = { c = 0.5 }",
@@ -129,6 +131,7 @@ def test_errors_name_file_and_entry_in_one_line(parse, old: str, new: str, messa
         parse(SMALL.replace(old, new))
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+    assert str(caught.value).count("mine.toml") == 1
 
 
 @pytest.mark.parametrize(
