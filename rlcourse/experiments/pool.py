@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
+import signal
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -69,7 +72,25 @@ def _joblib(
             yield from Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1)(tasks)
     else:
         with parallel_config("loky", inner_max_num_threads=1):
-            yield from Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1)(tasks)
+            with _deaf_to_interrupts():
+                results = Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1)(tasks)
+            yield from results
+
+
+@contextlib.contextmanager
+def _deaf_to_interrupts() -> Iterator[None]:
+    """Processes that are started in here ignore Ctrl-C all their life: it is for this one, which ends them.
+
+    Else each of them would answer with a traceback. (Blocking the signal does not help: loky unblocks it.)
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _ray(function: Callable[..., Any], calls: Sequence[tuple[Any, ...]], jobs: int) -> Iterator[Any]:

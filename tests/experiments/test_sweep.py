@@ -13,7 +13,7 @@ import pytest
 
 from rlcourse.errors import StorageError, UsageError
 from rlcourse.experiments import run_cell, run_suite, sweep
-from rlcourse.experiments.pool import check_pool
+from rlcourse.experiments.pool import check_pool, unordered
 from rlcourse.experiments.rows import TIMING
 from rlcourse.experiments.store import Store
 
@@ -281,3 +281,13 @@ def test_a_backend_that_is_not_installed_is_named(backend: str, monkeypatch: pyt
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
     with pytest.raises(UsageError, match=rf"pip install 'rlcourse\[{backend}\]'"):
         check_pool(2, backend)
+
+
+def interrupts_are_ignored(_: int) -> bool:
+    return signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+
+
+def test_workers_leave_an_interrupt_to_the_process_that_ends_them() -> None:
+    before = signal.getsignal(signal.SIGINT)
+    assert list(unordered(interrupts_are_ignored, [(0,), (1,)], jobs=2)) == [True, True]
+    assert signal.getsignal(signal.SIGINT) is before
