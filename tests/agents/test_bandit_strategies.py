@@ -226,6 +226,27 @@ def test_extreme_worlds_give_no_warning_and_no_infinity(name: str) -> None:
         assert agent.predict(np.zeros(2, int), deterministic=False)[0].shape == (2,)
 
 
+EXTREME_SETTINGS = [
+    ("gaussian_thompson", "gaussian", {"prior_sd": 1e-200}),
+    ("gaussian_thompson", "gaussian", {"sigma": 1e200}),
+    ("gaussian_thompson", "gaussian", {"prior_sd": 1e200}),
+    ("imed", "gaussian", {"divergence": "gaussian", "sigma": 1e200}),
+    ("softmax", "gaussian", {"temperature": 1e-310}),
+    ("epsilon_first", "gaussian", {"exploration": "softmax", "temperature": 1e-310, "epsilon": 1.0}),
+    ("sliding_window_ucb", "gaussian", {"window": 2**60}),
+    ("glr_kl_ucb", "bernoulli", {"alpha": 5e-324}),
+]
+
+
+@pytest.mark.parametrize(("name", "law", "settings"), EXTREME_SETTINGS)
+def test_extreme_settings_do_no_harm(name: str, law: str, settings: dict[str, Any]) -> None:
+    options = {"law": law, "means": [0.1, 0.2, 0.9], "horizon": 60}
+    agent = make_agent(name, "Bandit-v0", seeds=20, env_kwargs=options, **settings).learn(60)
+    assert all(np.isfinite(array).all() for array in agent.get_arrays().values() if array.dtype.kind == "f")
+    if name in ("softmax", "epsilon_first"):  # greed: most pulls are of one arm
+        assert (agent.counts.max(axis=1) > 30).all()
+
+
 # ---------------------------------------------------------------- must learn
 
 EASY = {"means": [0.1, 0.2, 0.3, 0.4, 0.9], "law": "bernoulli", "horizon": 100_000}

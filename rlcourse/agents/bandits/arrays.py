@@ -7,6 +7,9 @@ from numpy.typing import NDArray
 
 from rlcourse.streams import Streams
 
+COLDEST = 1e-9
+"""Temperature below which a Boltzmann law is as good as greedy; keeps the quotients finite."""
+
 
 def argmax_random_ties(values: NDArray[np.float64], stream: Streams) -> NDArray[np.int64]:
     """The column of the maximum of every row; where several are equal, one of them with equal chances.

@@ -8,12 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rlcourse.agents.bandits.arrays import softmax
+from rlcourse.agents.bandits.arrays import COLDEST, softmax
 from rlcourse.agents.bandits.base import BanditAgent
 from rlcourse.agents.config import AgentConfig, NonNegative, Positive
-
-COLDEST = 1e-9
-"""Temperature below which a law is as good as greedy; keeps the quotients finite."""
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from rlcourse.agents.bandits.arrays import softmax
+from rlcourse.agents.bandits.arrays import COLDEST, softmax
 from rlcourse.agents.bandits.base import BanditAgent
 from rlcourse.agents.base import Arrays
 from rlcourse.agents.config import AgentConfig, Count, Finite, Positive, Probability
@@ -83,7 +83,7 @@ class EpsilonFirst(BanditAgent):
         if self.config.exploration == "uniform":
             return self.stream.integers(self.n_arms, rows=rows)
         if self.config.exploration == "softmax":
-            chances = softmax(self.means[rows] / self.config.temperature)
+            chances = softmax(self.means[rows] / max(self.config.temperature, COLDEST))
         else:
             chances = np.maximum(self.means[rows], 0.0)
             chances[chances.sum(axis=1) == 0.0] = 1.0

@@ -129,7 +129,7 @@ class SlidingWindowUCB(BanditAgent):
         if window is None:
             horizon = self.planned_horizon()
             window = min(max(math.ceil(4.0 * math.sqrt(horizon * math.log(horizon))), 1), horizon)
-        self.window = window
+        self.window = min(window, self.world_horizon() or window)  # a game needs no longer memory than itself
 
     def initial_state(self, size: int) -> Arrays:
         """`pulls` and `paid` `[S, K]` within the window; its `ring_arms` (-1: none) and `ring_rewards` `[S, tau]`."""

@@ -79,7 +79,7 @@ class GLRKLUCB(BanditAgent):
             delta = 1.0 / math.sqrt(changes * T) if delta is None else delta
             alpha = min(0.1 * math.sqrt(changes * math.log(T) / T), 1.0) if alpha is None else alpha
         self.delta = delta
-        self.period = math.inf if alpha == 0.0 else float(math.floor(K / alpha))
+        self.period = math.inf if alpha == 0.0 else float(np.floor(K / alpha))
 
     def initial_state(self, size: int) -> Arrays:
         """The history of every arm since its last alarm, and the alarms.

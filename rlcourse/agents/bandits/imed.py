@@ -51,7 +51,7 @@ class IMED(BanditAgent):
         """The arm with the lowest index."""
         best = np.maximum.reduce(self.means.T.copy(), axis=0)[:, None]
         if self.config.divergence == "gaussian":
-            divergence = (best - self.means) ** 2 / (2.0 * self.config.sigma**2)
+            divergence = ((best - self.means) / self.config.sigma) ** 2 / 2.0
         else:
             from rlcourse.agents.bandits.divergence import kl_bernoulli  # loads numba
 

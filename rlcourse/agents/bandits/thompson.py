@@ -87,11 +87,11 @@ class GaussianThompsonConfig(AgentConfig):
 class GaussianThompson(BanditAgent):
     """Thompson sampling with a normal belief on every arm and rewards of known standard deviation sigma.
 
-        theta_a ~ N(m_a, 1 / w_a),  A_t = argmax_a theta_a
-        w_a = 1 / prior_sd^2 + N_a / sigma^2
-        m_A <- m_A + (R - m_A) / (sigma^2 w_A)
+        theta_a ~ N(m_a, sigma^2 / n_a),  A_t = argmax_a theta_a
+        n_a = N_a + (sigma / prior_sd)^2      pulls, and what the prior is worth in pulls
+        m_A <- m_A + (R - m_A) / n_A
 
-    With the defaults m_a = sum_a / (N_a + 1) and w_a = N_a + 1. Rewards need not be normal: the bounds of the paper hold
+    With the defaults m_a = sum_a / (N_a + 1) and n_a = N_a + 1. Rewards need not be normal: the bounds of the paper hold
     for [0, 1], and no bounds are needed to play.
     Source: Agrawal & Goyal (2013), "Further optimal regret bounds for Thompson sampling", section 2.2.
     """
@@ -104,7 +104,7 @@ class GaussianThompson(BanditAgent):
     spread: NDArray[np.float64]
 
     def initial_state(self, size: int) -> Arrays:
-        """`belief` m and `spread` 1 / sqrt(w), float64 `[S, K]`: mean and standard deviation of every arm's posterior."""
+        """`belief` m and `spread` sigma / sqrt(n), float64 `[S, K]`: mean and standard deviation of every arm's posterior."""
         shape = (size, self.n_arms)
         return {
             **super().initial_state(size),
@@ -123,12 +123,12 @@ class GaussianThompson(BanditAgent):
         """The conjugate update of a normal mean."""
         super().update(observation, actions, rewards)
         flat = self.offset + actions
-        variance = self.config.sigma**2
-        weight = 1.0 / self.config.prior_sd**2 + self.counts.reshape(-1).take(flat) / variance
+        ratio = self.config.sigma / self.config.prior_sd
+        pulls = ratio * ratio + self.counts.reshape(-1).take(flat)
         belief = self.belief.reshape(-1)
         old = belief.take(flat)
-        belief[flat] = old + (rewards - old) / (variance * weight)
-        self.spread.reshape(-1)[flat] = 1.0 / np.sqrt(weight)
+        belief[flat] = old + (rewards - old) / pulls
+        self.spread.reshape(-1)[flat] = self.config.sigma / np.sqrt(pulls)
 
     def values(self, observation: Any) -> NDArray[np.float64]:
         """The means of the posteriors."""
