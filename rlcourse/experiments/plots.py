@@ -115,13 +115,14 @@ def _draw(axes: Axes, curves: Sequence[Curve], agents: Sequence[str], metric: st
     scale = 100.0 if about.percent else 1.0
     bottom, top = _limits(curves, metric, scale)
     ordered = sorted(curves, key=lambda curve: -curve.mean[metric][-1])  # the legend reads as the lines end
+    alpha = min(0.15, 1.5 / len(curves))  # many bands on top of each other must not hide the lines
     for curve in ordered:
         color, style = _style(curve, agents)
         mean = scale * curve.mean[metric]
         label = f"{_final(mean[-1], metric)}{' ↑' if mean[-1] > top else ''}  {curve.agent}"
         axes.plot(curve.steps, mean, color=color, linestyle=style, label=label, lw=1.6)
         low, high = scale * curve.low[metric], scale * curve.high[metric]
-        axes.fill_between(curve.steps, low, high, color=color, alpha=0.15, linewidth=0)
+        axes.fill_between(curve.steps, low, high, color=color, alpha=alpha, linewidth=0)
     axes.set_xlim(0, max(curve.steps[-1] for curve in curves))
     axes.set_ylim(bottom, top)
     axes.set_xlabel("step (pulls)")
@@ -129,7 +130,7 @@ def _draw(axes: Axes, curves: Sequence[Curve], agents: Sequence[str], metric: st
     axes.set_title(f"{about.title}: {curves[0].env}", loc="left", fontweight="bold", pad=20)
     counts = sorted({curve.seeds for curve in curves})
     seeds = f"{counts[0]:,}" if len(counts) == 1 else f"{counts[0]:,} to {counts[-1]:,}"
-    note = f"mean of {seeds} seeds, band: its 95% interval; the numbers stand where the lines end"
+    note = f"mean of {seeds} seeds, with its 95% interval as a band; in the legend: where the line ends"
     axes.text(0.0, 1.02, note, transform=axes.transAxes, fontsize="small", color="#555555")
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(axis="y", color="#dddddd", linewidth=0.6)
