@@ -55,7 +55,8 @@ def resolve_world(env: Any) -> EnvSpec:
     ours = {name.removeprefix(NAMESPACE) for name in gymnasium.registry if name.startswith(NAMESPACE)}
     message = did_you_mean(env.removeprefix(NAMESPACE), ours, kind="world")
     if "did you mean" not in message:  # perhaps one of Gymnasium's own
-        message = did_you_mean(env, ours | set(gymnasium.registry), kind="world")
+        other = did_you_mean(env, set(gymnasium.registry), kind="world")
+        message = other if "did you mean" in other else message
     raise UsageError(message)
 
 

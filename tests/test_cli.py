@@ -267,6 +267,11 @@ def test_bench_prints_and_writes_the_table_and_resumes(capsys, tmp_path, suite):
         (["train", "--agent"], "--agent needs a value"),
         (["train", "--agent", "ucb2", "--env", "Bandit-v0"], "unknown agent 'ucb2': did you mean ucb"),
         (["train", "--agent", "ucb", "--env", "Bandits-v0"], "did you mean Bandit-v0"),
+        (
+            ["train", "--agent", "ucb", "--env", "zzz"],
+            "world 'zzz': choose from AdversarialBandit-v0, Bandit-v0",
+        ),
+        (["train", "--agent", "ucb", "--env", "Taxi-v3"], "unknown world 'Taxi-v3': did you mean Taxi-v4"),
         ([*TRAIN, "--stpes", "10"], "unknown flag '--stpes': did you mean --steps"),
         (
             [*TRAIN, "--agent.epsilom", "0.1"],
@@ -285,6 +290,7 @@ def test_bench_prints_and_writes_the_table_and_resumes(capsys, tmp_path, suite):
         ([*TRAIN, "--env.probabilities", "[[0.1,"], "--env.probabilities='[[0.1,' must be JSON"),
         ([*TRAIN, "--seeds", "ten"], "--seeds='ten' must be a count"),
         ([*TRAIN, "--seeds", "0"], "seeds=0 must be at least 1"),
+        ([*TRAIN, "--seeds", "99999999999999999999"], "is a count, and must be at most 10000000"),
         ([*TRAIN, "--seeds", "3,3"], "names one twice"),
         ([*TRAIN, "--steps", "0"], "steps=0 must be"),
         ([*TRAIN, "--steps", "1.5"], "--steps='1.5' must be a whole number"),

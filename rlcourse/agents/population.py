@@ -14,6 +14,9 @@ from numpy.typing import NDArray
 from rlcourse.errors import UsageError
 from rlcourse.names import NAMESPACE
 
+MOST_MEMBERS = 10_000_000
+"""A count beyond it is a mistake: the arrays of so many learners take tens of gigabytes."""
+
 
 def make_population(spec: EnvSpec, env_kwargs: dict[str, Any], size: int) -> VectorEnv[Any, Any, Any]:
     """`size` copies of a world in lockstep, in autoreset mode DISABLED: the learner says when a copy begins anew.
@@ -60,6 +63,10 @@ def parse_seeds(seeds: int | Sequence[int]) -> list[int]:
     if isinstance(seeds, (int, np.integer)) and not isinstance(seeds, bool):
         if seeds < 1:
             raise UsageError(f"seeds={seeds} must be at least 1, or a list of seeds")
+        if seeds > MOST_MEMBERS:
+            raise UsageError(
+                f"seeds={seeds} is a count, and must be at most {MOST_MEMBERS}; a single seed is a list of one"
+            )
         return list(range(int(seeds)))
     if (
         isinstance(seeds, (str, bytes, bool))
