@@ -60,16 +60,6 @@ class AdversarialBandit(BanditRules):
         return ADVERSARIES[self.adversary](self.arms, self.period)
 
     @property
-    def n_arms(self) -> int:
-        """The arms."""
-        return self.arms
-
-    @property
-    def n_rounds(self) -> int:
-        """The horizon."""
-        return self.horizon
-
-    @property
     def reward_range(self) -> tuple[float, float]:
         """The unit interval."""
         return 0.0, 1.0

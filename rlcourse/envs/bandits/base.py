@@ -30,28 +30,29 @@ def row_max(values: NDArray[np.float64]) -> NDArray[np.float64]:
 class BanditRules(Rules):
     """Rules of a bandit world: `K` arms; in every round one is pulled and pays.
 
-    A subclass keeps what it needs in the state and gives the current mean of every arm. This base draws up
-    the round: the pseudo-regret of the pull against the best arm *now*, the reward, the change of the world,
-    the clock.
+    A subclass keeps what it needs in the state, as a rule the current mean of every arm as
+    `means float64 [B, K]`. This base draws up the round: the pseudo-regret of the pull against the best arm
+    *now*, the reward, the change of the world, the clock.
 
     State: `round int64 [B]` (rounds played); for the picture `pulls int64 [B, K]`, `last int64 [B]` (the arm
-    pulled last,
-    -1 for none) and `paid float64 [B]`; the streams "problem" (what `reset` draws), "noise" (rewards) and,
-    where the world moves by itself, "drift".
+    pulled last, -1 for none) and `paid float64 [B]`; the streams "problem" (what `reset` draws), "noise"
+    (rewards) and, where the world moves by itself, "drift".
     """
 
     streams: ClassVar[tuple[str, ...]] = ("problem", "noise")
     painter: ClassVar[str] = "rlcourse.viewer.bandits:paint"
+    arms: int
+    horizon: int
 
     @property
-    @abstractmethod
     def n_arms(self) -> int:
-        """Number of arms K."""
+        """Number of arms K: the option `arms`, where a world does not call it otherwise."""
+        return self.arms
 
     @property
-    @abstractmethod
     def n_rounds(self) -> int:
-        """Rounds until the episode is truncated."""
+        """Rounds until the episode is truncated: the option `horizon`, where a world does not call it otherwise."""
+        return self.horizon
 
     @property
     @abstractmethod
@@ -69,9 +70,9 @@ class BanditRules(Rules):
     def begin(self, state: State, rows: NDArray[np.intp]) -> None:
         """Put a problem that has been drawn to its beginning, for worlds that change during play."""
 
-    @abstractmethod
     def arm_means(self, state: State) -> NDArray[np.float64]:
-        """The mean reward of every arm in this round, `[B, K]`."""
+        """The mean reward of every arm in this round, `[B, K]`: `means`, where a world does not keep it otherwise."""
+        return state["means"]
 
     def best_means(self, state: State) -> NDArray[np.float64]:
         """The mean reward of the best arm in this round, `[B]`."""

@@ -14,8 +14,45 @@ from rlcourse.errors import UsageError
 from rlcourse.streams import Streams
 
 
+class CandyRules(BanditRules):
+    """What all candy machines share: machine 0 pays one candy for certain, the others two or none."""
+
+    machines: int
+    probabilities: list[float] | None
+
+    def _check_machines(self, low: float = 0.0, high: float = 1.0) -> None:
+        """Settle `machines` by the probabilities, where these are given, and refuse what does not fit."""
+        if self.probabilities is not None:
+            given = check_numbers("probabilities", self.probabilities, low, high)
+            if self.machines not in (type(self).machines, len(given) + 1):
+                raise UsageError(
+                    f"machines={self.machines} does not fit {len(given)} probabilities and the sure machine: "
+                    f"leave it out, or say {len(given) + 1}"
+                )
+            set_field(self, "probabilities", given.tolist())
+            set_field(self, "machines", len(given) + 1)
+        check_count("machines", self.machines, at_least=2)
+
+    @property
+    def n_arms(self) -> int:
+        """The machines."""
+        return self.machines
+
+    @property
+    def reward_range(self) -> tuple[float, float]:
+        """From no candy to two."""
+        return (0.0, 2.0)
+
+    def draw_rewards(
+        self, state: State, actions: NDArray[np.int64], means: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """Two candies with the present probability, else none; machine 0 pays one for certain."""
+        won = Streams(state["noise"]).uniform() * 2.0 < means
+        return np.where(actions == 0, 1.0, 2.0 * won)
+
+
 @dataclass(frozen=True)
-class CandyMachines(BanditRules):
+class CandyMachines(CandyRules):
     """The rules of `CandyMachines-v0`."""
 
     coins: int = 10_000
@@ -29,34 +66,15 @@ class CandyMachines(BanditRules):
 
     def __post_init__(self) -> None:
         """Refuse what is impossible, by name and value."""
-        if self.probabilities is not None:
-            given = check_numbers("probabilities", self.probabilities, 0.0, 1.0)
-            if self.machines not in (CandyMachines.machines, len(given) + 1):
-                raise UsageError(
-                    f"machines={self.machines} does not fit {len(given)} probabilities and the sure machine: "
-                    f"leave it out, or say {len(given) + 1}"
-                )
-            set_field(self, "probabilities", given.tolist())
-            set_field(self, "machines", len(given) + 1)
-        check_count("machines", self.machines, at_least=2)
+        self._check_machines()
         check_count("cost", self.cost)
         if check_count("coins", self.coins) < self.cost:
             raise UsageError(f"coins={self.coins} do not buy a single play at cost={self.cost}")
 
     @property
-    def n_arms(self) -> int:
-        """The machines."""
-        return self.machines
-
-    @property
     def n_rounds(self) -> int:
         """The plays that the coins buy."""
         return self.coins // self.cost
-
-    @property
-    def reward_range(self) -> tuple[float, float]:
-        """From no candy to two."""
-        return (0.0, 2.0)
 
     def allocate_arms(self, batch: int) -> State:
         """`means float64 [B, K]`: the expected candies of a play, and `best float64 [B]`, their maximum."""
@@ -71,20 +89,9 @@ class CandyMachines(BanditRules):
         state["means"][rows, 1:] = 2.0 * chances
         state["best"][rows] = state["means"][rows].max(axis=1)
 
-    def arm_means(self, state: State) -> NDArray[np.float64]:
-        """One candy for the sure machine, 2 p for the others."""
-        return state["means"]
-
     def best_means(self, state: State) -> NDArray[np.float64]:
         """Known since the draw."""
         return state["best"]
-
-    def draw_rewards(
-        self, state: State, actions: NDArray[np.int64], means: NDArray[np.float64]
-    ) -> NDArray[np.float64]:
-        """Two candies with probability p, else none; machine 0 pays one for certain."""
-        won = Streams(state["noise"]).uniform() * 2.0 < means
-        return np.where(actions == 0, 1.0, 2.0 * won)
 
 
 class CandyMachinesEnv(BanditEnv):

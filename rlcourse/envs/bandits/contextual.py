@@ -86,16 +86,6 @@ class ContextualBandit(BanditRules):
         """Whether all arms share one theta."""
         return self.parameters == "shared"
 
-    @property
-    def n_arms(self) -> int:
-        """The arms."""
-        return self.arms
-
-    @property
-    def n_rounds(self) -> int:
-        """The horizon."""
-        return self.horizon
-
     @cached_property
     def reward_range(self) -> tuple[float, float]:
         """A win or none; linear payoffs are bounded (by the longest theta) only without noise."""
@@ -154,10 +144,6 @@ class ContextualBandit(BanditRules):
         score = dot(theta[:, None], context) if self.shared else dot(theta, context[:, None])
         # 1 / (1 + exp(-score)), written so that nothing overflows
         state["means"][where] = score if self.payoff == "linear" else 0.5 + 0.5 * np.tanh(0.5 * score)
-
-    def arm_means(self, state: State) -> NDArray[np.float64]:
-        """The means in this round's context."""
-        return state["means"]
 
     def draw_rewards(
         self, state: State, actions: NDArray[np.int64], means: NDArray[np.float64]

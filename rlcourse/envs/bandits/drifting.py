@@ -42,16 +42,6 @@ class DriftingBandit(BanditRules):
         set_field(self, "sigma", check_number("sigma", self.sigma, 0.0))
 
     @property
-    def n_arms(self) -> int:
-        """The arms."""
-        return self.arms
-
-    @property
-    def n_rounds(self) -> int:
-        """The horizon."""
-        return self.horizon
-
-    @property
     def reward_range(self) -> tuple[float, float]:
         """Unbounded, unless nothing moves and nothing is noisy."""
         if self.drift == 0.0 and self.sigma == 0.0:
@@ -68,10 +58,6 @@ class DriftingBandit(BanditRules):
     def begin(self, state: State, rows: NDArray[np.intp]) -> None:
         """All means equal."""
         state["means"][rows] = self.initial
-
-    def arm_means(self, state: State) -> NDArray[np.float64]:
-        """Where the walk has led."""
-        return state["means"]
 
     def draw_rewards(
         self, state: State, actions: NDArray[np.int64], means: NDArray[np.float64]

@@ -77,16 +77,6 @@ class HiddenContextBandit(BanditRules):
         check_count("regimes", self.regimes)
 
     @property
-    def n_arms(self) -> int:
-        """The arms."""
-        return self.arms
-
-    @property
-    def n_rounds(self) -> int:
-        """The horizon."""
-        return self.horizon
-
-    @property
     def reward_range(self) -> tuple[float, float]:
         """Nothing or one."""
         return 0.0, 1.0
@@ -161,10 +151,6 @@ class HiddenContextBandit(BanditRules):
         tables = state["table"][where]
         now = row_starts(len(regime), self.regimes) + regime
         state["means"][where] = tables.reshape(-1, self.arms).take(now, axis=0)
-
-    def arm_means(self, state: State) -> NDArray[np.float64]:
-        """The truth, in the regime of this round."""
-        return state["means"]
 
     def arm_values(self, state: State) -> NDArray[np.float64]:
         """Means expected by the exact Bayes filter: sum over r of b(r) means(r, a), `[B, K]`.

@@ -7,15 +7,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from rlcourse.envs.bandits.base import BanditEnv, BanditRules, BanditVectorEnv, row_starts
-from rlcourse.envs.options import check_count, check_number, check_numbers, set_field
+from rlcourse.envs.bandits.base import BanditEnv, BanditVectorEnv, row_starts
+from rlcourse.envs.bandits.candy import CandyRules
+from rlcourse.envs.options import check_count, check_number, set_field
 from rlcourse.envs.rules import State
 from rlcourse.errors import UsageError
 from rlcourse.streams import Streams
 
 
 @dataclass(frozen=True)
-class ReactiveCandyMachines(BanditRules):
+class ReactiveCandyMachines(CandyRules):
     """The rules of `ReactiveCandyMachines-v0`."""
 
     coins: int = 10_000
@@ -41,31 +42,12 @@ class ReactiveCandyMachines(BanditRules):
             set_field(self, name, check_number(name, getattr(self, name), 0.0, 1.0))
         if self.low > self.high:
             raise UsageError(f"low={self.low} must not exceed high={self.high}")
-        if self.probabilities is not None:
-            given = check_numbers("probabilities", self.probabilities, self.low, self.high)
-            if self.machines not in (ReactiveCandyMachines.machines, len(given) + 1):
-                raise UsageError(
-                    f"machines={self.machines} does not fit {len(given)} probabilities and the sure machine: "
-                    f"leave it out, or say {len(given) + 1}"
-                )
-            set_field(self, "probabilities", given.tolist())
-            set_field(self, "machines", len(given) + 1)
-        check_count("machines", self.machines, at_least=2)
-
-    @property
-    def n_arms(self) -> int:
-        """The machines."""
-        return self.machines
+        self._check_machines(self.low, self.high)
 
     @property
     def n_rounds(self) -> int:
         """The plays that the coins buy."""
         return self.coins
-
-    @property
-    def reward_range(self) -> tuple[float, float]:
-        """From no candy to two."""
-        return 0.0, 2.0
 
     def allocate_arms(self, batch: int) -> State:
         """`initial float64 [B, K - 1]`: win probabilities at first; `means float64 [B, K]`: candies now."""
@@ -82,17 +64,6 @@ class ReactiveCandyMachines(BanditRules):
     def begin(self, state: State, rows: NDArray[np.intp]) -> None:
         """Nobody has played yet."""
         state["means"][rows, 1:] = 2.0 * state["initial"][rows]
-
-    def arm_means(self, state: State) -> NDArray[np.float64]:
-        """One candy for the sure machine, twice the present win probability for the others."""
-        return state["means"]
-
-    def draw_rewards(
-        self, state: State, actions: NDArray[np.int64], means: NDArray[np.float64]
-    ) -> NDArray[np.float64]:
-        """Two candies with the present probability, else none; machine 0 pays one for certain."""
-        won = Streams(state["noise"]).uniform() * 2.0 < means
-        return np.where(actions == 0, 1.0, 2.0 * won)
 
     def advance(self, state: State, actions: NDArray[np.int64], rewards: NDArray[np.float64]) -> None:
         """The machine that was played answers; the others wait. Means are twice the probabilities."""

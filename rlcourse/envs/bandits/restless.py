@@ -68,16 +68,6 @@ class RestlessBandit(BanditRules):
             set_field(self, option, told)
 
     @property
-    def n_arms(self) -> int:
-        """The arms."""
-        return self.arms
-
-    @property
-    def n_rounds(self) -> int:
-        """The horizon."""
-        return self.horizon
-
-    @property
     def reward_range(self) -> tuple[float, float]:
         """From the poorest state to the richest; of drawn rewards, the unit interval."""
         if self.rewards is None:

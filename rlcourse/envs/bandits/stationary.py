@@ -195,16 +195,6 @@ class Bandit(BanditRules):
             return LAWS[name].prior, LAWS[name].prior_args
         return self.prior, (self.prior_args[0], self.prior_args[1])
 
-    @property
-    def n_arms(self) -> int:
-        """The arms."""
-        return self.arms
-
-    @property
-    def n_rounds(self) -> int:
-        """The horizon."""
-        return self.horizon
-
     @cached_property
     def reward_range(self) -> tuple[float, float]:
         """The union of the arms' ranges, over every mean that they can get."""
@@ -272,10 +262,6 @@ class Bandit(BanditRules):
         else:
             state["chances"][rows] = np.array(self.probabilities)
         state["means"][rows[:, None], arms] = (state["chances"][rows] * np.array(self.values)).sum(axis=-1)
-
-    def arm_means(self, state: State) -> NDArray[np.float64]:
-        """Fixed since the draw."""
-        return state["means"]
 
     def best_means(self, state: State) -> NDArray[np.float64]:
         """Known since the draw."""

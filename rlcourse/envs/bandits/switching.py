@@ -101,16 +101,6 @@ class SwitchingBandit(BanditRules):
         return len(self.breakpoints or ()) + 1
 
     @property
-    def n_arms(self) -> int:
-        """The arms."""
-        return self.arms
-
-    @property
-    def n_rounds(self) -> int:
-        """The horizon."""
-        return self.horizon
-
-    @property
     def reward_range(self) -> tuple[float, float]:
         """Nothing or one."""
         return 0.0, 1.0
@@ -149,10 +139,6 @@ class SwitchingBandit(BanditRules):
         state["best"][rows] = row_max(means)
         ends = np.array([*(self.breakpoints or ()), NEVER])
         state["until"][rows] = ends[state["segment"][rows]]
-
-    def arm_means(self, state: State) -> NDArray[np.float64]:
-        """Those of this segment."""
-        return state["means"]
 
     def best_means(self, state: State) -> NDArray[np.float64]:
         """Known since the last switch."""
