@@ -71,7 +71,7 @@ def suites() -> None:
     for name in suite_names():
         suite = load_suite(name)
         cells = len(list(suite.pairs()))
-        rows.append((name, suite.title, str(cells), str(len(suite.seeds))))
+        rows.append((name, suite.title, str(cells), f"{len(suite.seeds):,}"))
     print_table("Suites", ("name", "what it asks", "cells", "seeds"), rows, right=(2, 3))
 
 

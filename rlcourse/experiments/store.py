@@ -116,7 +116,7 @@ class Store:
         return [seed for seed in plan.seeds if seed not in done]
 
     def add(self, plan: CellPlan, cell: Cell) -> None:
-        """Keep the result of some members of a cell; it is on disk when this returns."""
+        """Keep the result of some members of a cell; a kill after this returns does not lose it."""
         from safetensors.numpy import save
 
         arrays: dict[str, NDArray[Any]] = {"steps": cell.steps}

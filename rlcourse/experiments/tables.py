@@ -80,9 +80,8 @@ def _ranking(env: str, agents: list[dict[str, Row]], main: str | None) -> Rankin
     optima = [agent["reward"].optimum for agent in agents if math.isfinite(agent["reward"].optimum)]
     reference = [agent["reward"].agent_name in REFERENCES for agent in agents]
     seeds = sorted({agent["reward"].seeds for agent in agents})
-    caption = (
-        f"{'-'.join(f'{count:,}' for count in seeds[:: max(1, len(seeds) - 1)])} seeds x {some.steps:,} steps"
-    )
+    count = f"{seeds[0]:,}" if len(seeds) == 1 else f"{seeds[0]:,}-{seeds[-1]:,}"
+    caption = f"{count} seed{'' if seeds == [1] else 's'} x {some.steps:,} steps"
     if optima and max(optima) - min(optima) < 1e-9:
         caption += f"; best possible reward {optima[0]:.4f} a step"
     return Ranking(

@@ -93,11 +93,13 @@ def test_what_is_unknown_is_an_empty_field() -> None:
     assert to_records(rows)[0]["ci_low"] is None
     assert math.isnan(rows[0].gap)
     assert rankings(rows, {})[0].header == ["agent", "reward", "95% interval", "steps/s"]
+    assert rankings(rows, {})[0].caption == "1 seed x 1,000 steps"
 
 
 def test_agents_with_other_seeds_are_not_compared_in_pairs() -> None:
     rows = world_rows([*CELLS, cell("thompson", 900.0, members=12)])
     assert math.isnan(next(row for row in rows if row.agent == "thompson").behind)
+    assert rankings(rows, {})[0].caption.startswith("12-30 seeds x 1,000 steps")
 
 
 def test_the_terminal_table_fits() -> None:
