@@ -9,11 +9,12 @@ import sys
 
 from rich.console import Console
 
-from rlcourse.experiments import run_suite
+from rlcourse.experiments import load_suite, run_suite
 
 
 def main(suite: str = "quick", out: str = "") -> int:
-    report = run_suite(suite, out or f"runs/{suite}", progress=True)
+    experiment = load_suite(suite)
+    report = run_suite(experiment, out or f"runs/{experiment.name}", progress=True)
     report.print(Console())
     return report.exit_code
 
