@@ -435,6 +435,14 @@ def test_thompson_counts_successes_and_flips_coins() -> None:
     )
 
 
+def test_posterior_means_are_in_units_of_the_reward() -> None:
+    options = {"machines": 3, "probabilities": [0.2, 0.9], "coins": 3000}
+    for name in ("thompson", "discounted_thompson"):
+        agent = make_agent(name, "CandyMachines-v0", seeds=20, env_kwargs=options).learn(3000)
+        assert isinstance(agent, BanditAgent)
+        assert abs(agent.values(None)[:, 2].mean() - 1.8) < 0.05
+
+
 def test_gaussian_thompson_is_the_conjugate_posterior() -> None:
     settings = {"sigma": 0.5, "prior_mean": 0.3, "prior_sd": 2.0}
     agent, rounds = watch("gaussian_thompson", "Bandit-v0", GAUSSIAN, 60, **settings)

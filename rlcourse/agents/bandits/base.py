@@ -46,6 +46,19 @@ class BanditAgent(Agent):
     fitting_observation: ClassVar[str] = "nothing to observe, such as Bandit-v0"
     """Which observation it is made for, as the refusal of a world says it."""
 
+    n_arms: int
+    """K."""
+    reward_low: float
+    reward_high: float
+    """No reward leaves these bounds, infinite where the world has none."""
+    reward_scale: float
+    """What a bonus for rewards in [0, 1] is multiplied with: the width of the range, 1 where there are no bounds."""
+    offset: NDArray[np.int64]
+    """Where each member's row begins in a flat `[S, K]` table, `[S]`: `table.reshape(-1)[offset + actions]` are the cells of
+    the arms that were pulled."""
+    stream: Streams
+    """The members' random numbers."""
+
     t: NDArray[np.float64]
     counts: NDArray[np.float64]
     means: NDArray[np.float64]

@@ -32,8 +32,8 @@ class KLUCB(BanditAgent):
         bernoulli:  d(p, q) = p ln(p / q) + (1 - p) ln((1 - p) / (1 - q)),  rewards scaled to [0, 1]
         gaussian:   d(p, q) = (p - q)^2 / (2 sigma^2)
 
-    t is the number of pulls so far; every arm is pulled once first. Asymptotically optimal for these families: regret grows
-    as ln T sum_a Delta_a / d(mu_a, mu*).
+    t is the number of pulls so far (algorithm 1 counts the coming one as well); every arm is pulled once first.
+    Asymptotically optimal for these families: regret grows as ln T sum_a Delta_a / d(mu_a, mu*).
     Source: Garivier & Cappé (2011), "The KL-UCB algorithm for bounded stochastic bandits and beyond", algorithm 1.
 
     Raises:

@@ -68,8 +68,8 @@ class Thompson(BanditAgent):
         self.beta.reshape(-1)[flat] += 1.0 - success
 
     def values(self, observation: Any) -> NDArray[np.float64]:
-        """The means of the posteriors."""
-        return self.alpha / (self.alpha + self.beta)
+        """The means of the posteriors, in units of the reward."""
+        return self.reward_low + self.reward_scale * self.alpha / (self.alpha + self.beta)
 
 
 @dataclass(frozen=True)

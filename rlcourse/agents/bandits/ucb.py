@@ -26,7 +26,8 @@ class UCB(BanditAgent):
 
         A_t = argmax_a  e_a + c sqrt(ln t / N_a)
 
-    with e_a the mean of what arm a has paid, N_a its pulls, t the pulls so far; every arm is pulled once first.
+    with e_a the mean of what arm a has paid, N_a its pulls, t the pulls so far (the book counts the coming one as well);
+    every arm is pulled once first.
     Source: Sutton & Barto (2018), eq. 2.10.
     """
 

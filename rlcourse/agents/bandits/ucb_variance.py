@@ -77,7 +77,8 @@ class UCBV(VarianceStrategy):
 
         A_t = argmax_a  e_a + sqrt(2 var_a zeta ln t / N_a) + 3 c b zeta ln t / N_a
 
-    for rewards in a known range of width b, var_a the sample variance; t pulls so far.
+    for rewards in a known range of width b, var_a the sample variance; t pulls so far (the paper counts the coming
+    one as well).
     Source: Audibert, Munos & Szepesvári (2009), "Exploration-exploitation tradeoff using variance estimates in
     multi-armed bandits", eq. 2.
     """
