@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rlcourse.experiments.cell import Cell
-from rlcourse.experiments.plan import CellPlan
 from rlcourse.experiments.statistics import Floats, interval
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+    from rlcourse.experiments.cell import Cell
+    from rlcourse.experiments.plan import CellPlan
 
 OKABE_ITO = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#B8A800")
 """Colours that colour-blind readers can tell apart (Okabe & Ito 2008; their yellow darkened, to be seen on white)."""

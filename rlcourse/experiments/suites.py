@@ -43,6 +43,7 @@ from typing import Any
 from rlcourse.agents import AGENTS
 from rlcourse.agents.population import parse_seeds
 from rlcourse.errors import UsageError, did_you_mean
+from rlcourse.experiments.plots import slug
 from rlcourse.names import resolve_world, short_name
 
 FOLDER = Path(__file__).parent / "suites"
@@ -147,6 +148,13 @@ def parse_suite(content: dict[str, Any], path: Path) -> Suite:
         for label in labels:
             if labels.count(label) > 1:
                 raise UsageError(f"{path}: two of the {kind} are called {label!r}: give one a label")
+    pictures: dict[str, str] = {}
+    for world in worlds:
+        other = pictures.setdefault(slug(world.label).lower(), world.label)  # some disks do not tell A from a
+        if other != world.label:
+            raise UsageError(
+                f"{path}: plots of {other!r} and {world.label!r} would be one file: give one another label"
+            )
     suite = Suite(
         name=path.stem,
         title=table.get("title", str, path.stem),

@@ -96,6 +96,12 @@ def test_steps_left_out_are_the_worlds_episode(parse) -> None:
         ),
         ('env = "CandyMachines-v0"', "", "[[worlds]] 1 (?): env is missing"),
         ('env = "CandyMachines-v0"', 'env = "Bandit-v0"\nlabel = " "', "label=' ' must say something"),
+        (
+            'env = "CandyMachines-v0"',
+            'env = "Bandit-v0"\nlabel = "a b"\n[[worlds]]\nenv = "Bandit-v0"\nlabel = "A/b"\n'
+            '[[worlds]]\nenv = "CandyMachines-v0"',
+            "plots of 'a b' and 'A/b' would be one file",
+        ),
         ('only = ["CandyMachines-v0"]', "only = [[1]]", "unknown world of the suite '[1]'"),
         ('env = "CandyMachines-v0"', 'env = "Bandit-v0"\nmain = "gap"', "unknown metric 'gap'"),
         (
