@@ -151,7 +151,8 @@ def main(argv: list[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except KeyboardInterrupt:
-        return _complain("interrupted", 130)
+        hint = ": give the same command again, and it goes on" if words[:1] == ["bench"] else ""
+        return _complain(f"interrupted{hint}", 130)
     except UsageError as error:
         return _complain(str(error), 2, debug="--debug" in words)
     except Exception as error:  # noqa: BLE001  (the door of the program: whatever it is becomes one line and a code)

@@ -359,6 +359,8 @@ def test_interrupt_is_one_line_and_code_130(capsys, tmp_path, monkeypatch):
     monkeypatch.setattr("rlcourse.experiments.run.record", interrupted)
     assert "interrupted" in refused(capsys, *TRAIN, "--out", tmp_path / "new" / "agent", code=130)
     assert list(tmp_path.iterdir()) == []  # no empty folder is left
+    monkeypatch.setattr("rlcourse.experiments.load_suite", interrupted, raising=False)
+    assert "same command again" in refused(capsys, "bench", "quick", code=130)
 
 
 def test_what_was_in_the_folder_stays_when_a_run_is_interrupted(capsys, tmp_path, monkeypatch):
