@@ -415,6 +415,11 @@ class WorldVectorEnv(_Face, gymnasium.vector.VectorEnv[Any, Any, Any]):
         rest = {name: array for name, array in state.items() if name != "finished"}
         if "finished" not in state:
             raise UsageError("this state is not one of a vector environment: it lacks 'finished'")
+        finished = np.asarray(state["finished"])
+        if finished.shape != self._finished.shape or finished.dtype != np.bool_:
+            raise UsageError(
+                f"state['finished'] is {finished.dtype}{list(finished.shape)}, expected bool[{self.num_envs}]"
+            )
         self._restore(rest)
-        self._finished = np.array(state["finished"], np.bool_)
+        self._finished = finished.copy()
         self._any_finished = bool(self._finished.any())

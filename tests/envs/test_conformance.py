@@ -213,6 +213,11 @@ def test_a_snapshot_is_a_copy_and_is_checked(name, kwargs):
         env.set_state({**snapshot, name_of_one: np.zeros((2, 2))})
     with pytest.raises(UsageError, match="finished"):
         native(name, kwargs).set_state(snapshot)
+    batch = native(name, kwargs)
+    batch.reset(seed=0)
+    for finished in (np.zeros(1, bool), np.zeros(4)):
+        with pytest.raises(UsageError, match=r"expected bool\[4\]"):
+            batch.set_state({**batch.get_state(), "finished": finished})
 
 
 @each_case
