@@ -25,7 +25,8 @@ def evaluate(
 
     A bandit strategy is asked for the machines that it has been playing: the hidden problem of its current game is kept, the
     luck is fresh. Episode `j` of member `k` has a seed of its own, so neither the number of episodes nor the other members
-    change it.
+    change it. A policy that draws its actions draws them for all its episodes from the member's one stream for predictions,
+    which goes on: there the number of episodes matters, and a second evaluation is another one.
 
     Args:
         agent: the population.

@@ -97,6 +97,7 @@ def test_predict_shapes(name: str) -> None:
     for deterministic in (True, False):
         for learner, lead in ((agent, (3,)), (agent, (3, 4)), (one, ()), (one, (5,)), (one, (1,))):
             actions, state = ask(learner, *lead, deterministic=deterministic)
+            assert isinstance(actions, np.ndarray)
             assert actions.shape == lead
             assert actions.dtype == np.int64
             assert state is None

@@ -258,8 +258,9 @@ class BanditAgent(Agent):
         else:
             decide = self._decide if deterministic else self._act_aside
             actions = [decide(column) for column in columns]
-        stacked = np.stack(actions, axis=1).reshape(lead)
-        return self.first_action + stacked.astype(np.int64), state
+        stacked = np.stack(actions, axis=1).reshape(lead).astype(np.int64)
+        stacked += self.first_action
+        return stacked, state
 
     def _columns(self, observation: Any) -> tuple[tuple[int, ...], list[NDArray[Any]]]:
         """The leading shape of an observation, and its copies one after another, each `[S, ...]`."""
