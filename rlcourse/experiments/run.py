@@ -15,7 +15,9 @@ from rlcourse.agents.bandits.base import BanditAgent
 from rlcourse.agents.population import parse_seeds
 from rlcourse.errors import UsageError
 from rlcourse.experiments.cell import Cell, join
+from rlcourse.experiments.pool import check_pool, unordered
 from rlcourse.experiments.recorder import BanditRecorder
+from rlcourse.progress import progress_bar
 
 CHUNK = 500
 """Members that run together in one process: enough to hide NumPy's cost a call, few enough for the cache."""
@@ -50,21 +52,18 @@ def run_cell(
         UsageError: a wrong name, setting or option, a pairing that does not fit, or more steps than an episode.
     """
     members = parse_seeds(seeds)
-    call: dict[str, Any] = {
-        "agent": agent,
-        "env": env,
-        "steps": steps,
-        "agent_kwargs": agent_kwargs or {},
-        "env_kwargs": env_kwargs or {},
-        "points": points,
-    }
+    jobs = check_pool(jobs, "loky")
     pieces = max(min(jobs, len(members)), -(-len(members) // CHUNK))
     chunks = [part.tolist() for part in np.array_split(np.array(members, object), pieces)]
-    if jobs == 1 or len(chunks) == 1:
-        return join([run_chunk(**call, seeds=chunk, progress=progress) for chunk in chunks])
-    from joblib import Parallel, delayed
-
-    return join(Parallel(n_jobs=jobs)(delayed(run_chunk)(**call, seeds=chunk) for chunk in chunks))
+    what = (steps, agent_kwargs or {}, env_kwargs or {}, points)
+    if jobs == 1 or pieces == 1:
+        return join([run_chunk(agent, env, chunk, *what, progress=progress) for chunk in chunks])
+    parts: dict[int, Cell] = {}
+    with progress_bar(pieces, f"{agent} x {len(members)}", show=progress) as advance:
+        for cell in unordered(run_chunk, [(agent, env, chunk, *what) for chunk in chunks], jobs=jobs):
+            parts[cell.seeds[0]] = cell
+            advance(1)
+    return join([parts[chunk[0]] for chunk in chunks])
 
 
 def run_chunk(
