@@ -8,9 +8,10 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
 from numba import njit
 
-from rlcourse.streams_compiled import next_beta, next_integer
+from rlcourse.streams_compiled import GAMMA, fill_beta, next_integer
 
 
 @njit(
@@ -102,13 +103,31 @@ def shrink_radius(counts: Any, radius: Any, actions: Any) -> None:
     error_model="numpy",
 )
 def argmax_beta(alpha: Any, beta: Any, state: Any, out: Any) -> None:
-    """The column of the highest of one draw from Beta(alpha, beta) an arm; the draws of `Streams.beta`, not written down."""
+    """The column of the highest of one draw from Beta(alpha, beta) an arm; the draws of `Streams.beta`, in one go."""
     size, arms = alpha.shape
+    ticks = np.empty(size * arms, np.uint64)
+    for i in range(size):
+        for a in range(arms):
+            state[i] += GAMMA
+            ticks[i * arms + a] = state[i]
+    draws, work = np.empty(size * arms), np.empty(size * arms)
+    fill_beta(ticks, alpha.reshape(-1), beta.reshape(-1), draws, work)
     for i in range(size):
         best = -1.0
         at = 0
         for a in range(arms):
-            draw = next_beta(state, i, alpha[i, a], beta[i, a])
-            if draw > best:
-                best, at = draw, a
+            if draws[i * arms + a] > best:
+                best, at = draws[i * arms + a], a
         out[i] = at
+
+
+@njit(
+    ["void(float64[:, ::1], float64[:, ::1], int64[::1], float64[::1])"],
+    cache=True,
+    error_model="numpy",
+)
+def count_successes(alpha: Any, beta: Any, actions: Any, success: Any) -> None:
+    """alpha(A) <- alpha(A) + X;  beta(A) <- beta(A) + 1 - X  (Agrawal & Goyal 2012, algorithm 1)."""
+    for i in range(len(actions)):
+        alpha[i, actions[i]] += success[i]
+        beta[i, actions[i]] += 1.0 - success[i]

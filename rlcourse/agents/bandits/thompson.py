@@ -61,11 +61,10 @@ class Thompson(BanditAgent):
 
     def update(self, observation: Any, actions: NDArray[np.int64], rewards: NDArray[np.float64]) -> None:
         """Count a success or a failure."""
+        from rlcourse.agents.bandits.compiled import count_successes  # loads numba
+
         super().update(observation, actions, rewards)
-        success = flip_coins(self.scaled(rewards), self.stream)
-        flat = self.offset + actions
-        self.alpha.reshape(-1)[flat] += success
-        self.beta.reshape(-1)[flat] += 1.0 - success
+        count_successes(self.alpha, self.beta, actions, flip_coins(self.scaled(rewards), self.stream))
 
     def values(self, observation: Any) -> NDArray[np.float64]:
         """The means of the posteriors, in units of the reward."""
