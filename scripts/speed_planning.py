@@ -6,7 +6,8 @@
 A move goes astray to either side with chance 0.1 each and costs 1; every other cell of every other row is a pillar; the corner
 ends the episode. The peers do what a page of NumPy or a toolbox for Markov decision processes does: all states at once, from
 the values of the sweep before, as gathers or as one sparse matrix; they stop by the same bound. Times leave out the
-compiling, which is shown apart: once a machine, then it is read from disk.
+compiling, which is shown apart: once a machine, then it is read from disk. Policy iteration includes the value iteration that
+it begins with on large models.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,9 +20,22 @@ TIE = 1e-12
 
 def check_gamma(gamma: float) -> float:
     """The discount as a float; UsageError outside [0, 1]."""
-    if isinstance(gamma, bool) or not isinstance(gamma, (int, float, np.number)) or not 0.0 <= gamma <= 1.0:
-        raise UsageError(f"gamma={gamma!r} must be a number in [0, 1]")
-    return float(gamma)
+    return check_share("gamma", gamma)
+
+
+def check_share(name: str, value: float) -> float:
+    """A float in [0, 1]; UsageError for anything else."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.number)) or not 0.0 <= value <= 1.0:
+        raise UsageError(f"{name}={value!r} must be a number in [0, 1]")
+    return float(value)
+
+
+def check_horizon(horizon: int) -> int:
+    """The number of steps; UsageError if it is not whole or below 0."""
+    steps = operator.index(horizon) if hasattr(horizon, "__index__") else -1
+    if isinstance(horizon, bool) or steps < 0:
+        raise UsageError(f"horizon={horizon!r} must be a whole number, at least 0")
+    return steps
 
 
 def check_values(mdp: FiniteMDP, V: ArrayLike) -> Floats:

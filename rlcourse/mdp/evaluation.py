@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rlcourse.errors import UsageError
-from rlcourse.mdp.backup import check_gamma, transitions
+from rlcourse.mdp.backup import check_gamma, check_horizon, transitions
 from rlcourse.mdp.model import Bools, FiniteMDP, Floats
 
 if TYPE_CHECKING:
@@ -59,13 +59,12 @@ def evaluate_policy(mdp: FiniteMDP, policy: ArrayLike, gamma: float, *, horizon:
     C, ending = transitions(mdp), mdp.ending.reshape(-1).astype(np.float64)
     reward = np.where(mdp.available, mdp.expected_reward, 0.0).reshape(-1)
     V = np.empty(weights.shape[0])
-    if horizon is not None and (isinstance(horizon, bool) or int(horizon) != horizon or horizon < 0):
-        raise UsageError(f"horizon={horizon!r} must be a whole number, at least 0")
+    steps = None if horizon is None else check_horizon(horizon)
     for rows in _blocks(weights.shape[0], X):
         W = weights[rows]
         chain, gain = _block_diagonal(W @ C, X), W @ reward
-        if horizon is not None:
-            V[rows] = _cut_off(chain, gain, gamma, int(horizon))
+        if steps is not None:
+            V[rows] = _cut_off(chain, gain, gamma, steps)
         elif gamma == 1.0:
             V[rows] = _total(chain, gain, W @ ending > 0.0)
         elif X > SMALL and gamma <= _FAR:

@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rlcourse.errors import UsageError
+from rlcourse.mdp.validation import as_array, check_model
 
 if TYPE_CHECKING:
     import gymnasium
@@ -29,16 +30,6 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
-
-SUM_TOLERANCE = 1e-9
-"""How far probabilities may sum from 1: room for the rounding of thirds and tenths, not for a forgotten outcome."""
-MEMORY_LIMIT = 4 << 30
-"""Bytes that a model may take, planning included: half of a small laptop."""
-_MOST = 1 << 31
-_BYTES_OUTCOME = 25 + 12
-"""An outcome: probability, next state, reward (8 each), terminated (1); once more without reward for planning (8 + 4)."""
-_BYTES_PAIR = 8 + 4 + 8
-"""A state-action pair: where its outcomes begin, the same for planning, the expected reward."""
 
 
 class Continuing(NamedTuple):
@@ -90,10 +81,10 @@ class FiniteMDP:
             ("terminated", np.bool_),
             ("start", np.float64),
         ):
-            array = _as(name, getattr(self, name), kind)
+            array = as_array(name, getattr(self, name), kind)
             array.flags.writeable = False
             object.__setattr__(self, name, array)
-        self._check()
+        check_model(self)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle the arrays only; the copy is as checked and as read-only as the original."""
@@ -101,52 +92,6 @@ class FiniteMDP:
 
     def __repr__(self) -> str:
         return f"FiniteMDP({self.n_states} states, {self.n_actions} actions, {len(self.prob)} outcomes)"
-
-    def _check(self) -> None:
-        X, K = len(self.start), len(self.prob)
-        if X == 0 or len(self.first) < X + 1 or (len(self.first) - 1) % X:
-            raise UsageError(
-                f"first has {len(self.first)} entries; {X} states with A actions need {X} * A + 1"
-            )
-        A = self.n_actions
-        for name in ("next", "reward", "terminated"):
-            if len(getattr(self, name)) != K:
-                raise UsageError(f"{name} has {len(getattr(self, name))} entries, but prob has {K}")
-        counts = np.diff(self.first)
-        if self.first[0] != 0 or self.first[-1] != K or (counts < 0).any():
-            raise UsageError(f"first must rise from 0 to the number of outcomes, {K}")
-        if K >= _MOST:
-            raise UsageError(f"{K:,} outcomes are too many; {_MOST - 1:,} are the most")
-        pair = np.repeat(np.arange(X * A), counts)
-        for bad, what in (
-            (~((self.prob > 0.0) & (self.prob <= 1.0 + SUM_TOLERANCE)), "a probability outside (0, 1]"),
-            ((self.next < 0) | (self.next >= X), f"a next state outside 0..{X - 1}"),
-            (~np.isfinite(self.reward), "a reward that is not finite"),
-        ):
-            if bad.any():
-                k = int(bad.argmax())
-                value = (
-                    float(self.prob[k]),
-                    int(self.next[k]),
-                    float(self.reward[k]),
-                    bool(self.terminated[k]),
-                )
-                raise UsageError(
-                    f"{_place(pair[k], A)} has {what}: (prob, next, reward, terminated) = {value}"
-                )
-        total = np.bincount(pair, self.prob, minlength=X * A)
-        wrong = (np.abs(total - 1.0) > SUM_TOLERANCE) & (counts > 0)
-        if wrong.any():
-            at = int(wrong.argmax())
-            raise UsageError(f"the probabilities of {_place(at, A)} sum to {total[at]:.10g}, not 1")
-        idle = ~self.available.any(axis=1)
-        if idle.any():
-            raise UsageError(
-                f"state {int(idle.argmax())} has no action ({int(idle.sum())} such states); give a state in which all is over "
-                "an outcome to itself that is terminated"
-            )
-        if not (self.start >= 0.0).all() or not abs(self.start.sum() - 1.0) <= SUM_TOLERANCE:
-            raise UsageError(f"start must be chances that sum to 1; they sum to {self.start.sum():.10g}")
 
     @property
     def n_states(self) -> int:
@@ -232,10 +177,10 @@ class FiniteMDP:
         Raises:
             UsageError: as the class, or a state or an action that does not exist.
         """
-        x, a = _as("state", state, np.int64), _as("action", action, np.int64)
-        p, y = _as("prob", prob, np.float64), _as("next", next, np.int64)
-        r, over = _as("reward", reward, np.float64), _as("terminated", terminated, np.bool_)
-        begin = _as("start", start, np.float64)
+        x, a = as_array("state", state, np.int64), as_array("action", action, np.int64)
+        p, y = as_array("prob", prob, np.float64), as_array("next", next, np.int64)
+        r, over = as_array("reward", reward, np.float64), as_array("terminated", terminated, np.bool_)
+        begin = as_array("start", start, np.float64)
         lengths = {len(array) for array in (x, a, p, y, r, over)}
         if len(lengths) != 1:
             raise UsageError(f"the arrays of outcomes must be of one length, got {sorted(lengths)}")
@@ -342,42 +287,3 @@ class FiniteMDP:
         from rlcourse.mdp.gymnasium_model import write_P
 
         return write_P(self)
-
-
-def check_model_size(states: int, actions: int, outcomes: int = 1, *, limit: int = MEMORY_LIMIT) -> int:
-    """The bytes that a model and planning on it will take; to be asked before the states are enumerated.
-
-    Args:
-        states: X.
-        actions: A.
-        outcomes: of one state-action pair, at most.
-        limit: bytes that are allowed.
-
-    Raises:
-        UsageError: it would take more than the limit; says how many states there are.
-    """
-    size = states * actions * (outcomes * _BYTES_OUTCOME + _BYTES_PAIR)
-    if size > limit:
-        raise UsageError(
-            f"a model of {states:,} states x {actions} actions x {outcomes} outcomes would take {size / 2**30:,.1f} GiB, "
-            f"more than the limit of {limit / 2**30:,.1f} GiB: take a smaller world, or an agent that needs no model"
-        )
-    return size
-
-
-def _as(name: str, values: ArrayLike, kind: type[np.generic]) -> NDArray[Any]:
-    """A fresh one-dimensional array of this kind; integers are not made from fractions."""
-    try:
-        array = np.asarray(values)
-        out = np.array(array, dtype=kind, order="C")
-    except (TypeError, ValueError) as error:
-        raise UsageError(f"{name} must be an array of numbers: {error}") from error
-    if out.ndim != 1:
-        raise UsageError(f"{name} must have one dimension, got shape {list(out.shape)}")
-    if kind is np.int64 and array.dtype.kind == "f" and not np.array_equal(out, array):
-        raise UsageError(f"{name} must be whole numbers")
-    return out
-
-
-def _place(pair: int | np.integer[Any], actions: int) -> str:
-    return f"state {int(pair) // actions}, action {int(pair) % actions}"

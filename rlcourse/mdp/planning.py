@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import operator
 from typing import NamedTuple
 
 import numpy as np
 
 from rlcourse.errors import UsageError
-from rlcourse.mdp.backup import TIE, check_gamma, first_best, greedy_policy, q_values
+from rlcourse.mdp.backup import TIE, check_gamma, check_horizon, first_best, greedy_policy, q_values
 from rlcourse.mdp.evaluation import SMALL, evaluate_policy
-from rlcourse.mdp.model import MEMORY_LIMIT, FiniteMDP, Floats, Ints
+from rlcourse.mdp.model import FiniteMDP, Floats, Ints
+from rlcourse.mdp.size import MEMORY_LIMIT
 
 _EPS = float(np.finfo(np.float64).eps)
 
@@ -33,7 +33,7 @@ def value_iteration(mdp: FiniteMDP, gamma: float, *, tol: float = 1e-8) -> Plan:
 
         max|V - V*| <= gamma / (1 - gamma) x (greatest change of the last sweep)
 
-    (Puterman 2005, "Markov decision processes", theorem 6.3.4); sweeps go on until this is at most `tol`. The greedy policy
+    (Puterman 2005, "Markov decision processes", section 6.3); sweeps go on until this is at most `tol`. The greedy policy
     of V loses at most 2 gamma tol / (1 - gamma) by that bound (Singh & Yee 1994), in practice nothing.
 
     With gamma = 1 there is no contraction, and a small change proves nothing. Here sweeps begin at the value of a policy that
@@ -166,12 +166,7 @@ def finite_horizon(mdp: FiniteMDP, horizon: int, gamma: float = 1.0) -> Plan:
     Source: Bellman (1957), "Dynamic programming"; Puterman (2005), section 4.5.
     """
     gamma = check_gamma(gamma)
-    try:
-        H = operator.index(horizon)
-    except TypeError as error:
-        raise UsageError(f"horizon={horizon!r} must be a whole number, at least 0") from error
-    if H < 0:
-        raise UsageError(f"horizon={horizon!r} must be a whole number, at least 0")
+    H = check_horizon(horizon)
     size = (2 * H + 1) * mdp.n_states * 8
     if size > MEMORY_LIMIT:
         raise UsageError(

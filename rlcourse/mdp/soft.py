@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from rlcourse.errors import UsageError
-from rlcourse.mdp.model import FiniteMDP, check_model_size
+from rlcourse.mdp.backup import check_share
+from rlcourse.mdp.model import FiniteMDP
+from rlcourse.mdp.size import check_model_size
 
 
 def epsilon_soft(mdp: FiniteMDP, epsilon: float) -> FiniteMDP:
@@ -29,8 +30,7 @@ def epsilon_soft(mdp: FiniteMDP, epsilon: float) -> FiniteMDP:
     Source: Sutton & Barto (2018), section 5.4 (the environment "with the requirement that policies be epsilon-soft moved
     inside").
     """
-    if isinstance(epsilon, bool) or not 0.0 <= epsilon <= 1.0:
-        raise UsageError(f"epsilon={epsilon!r} must be a number in [0, 1]")
+    epsilon = check_share("epsilon", epsilon)
     X, A = mdp.n_states, mdp.n_actions
     counts = np.diff(mdp.first)
     check_model_size(X, A, int(counts.reshape(X, A).sum(axis=1).max()))

@@ -104,8 +104,9 @@ def test_a_horizon_cuts_off():
     np.testing.assert_allclose(
         evaluate_policy(mdp, policies, 0.9, horizon=1000), evaluate_policy(mdp, policies, 0.9), atol=1e-12
     )
-    with pytest.raises(UsageError, match="horizon=-1"):
-        evaluate_policy(mdp, policies, 0.9, horizon=-1)
+    for horizon in (-1, 2.5, "3", True):
+        with pytest.raises(UsageError, match="must be a whole number, at least 0"):
+            evaluate_policy(mdp, policies, 0.9, horizon=horizon)
 
 
 def test_policies_that_never_end():

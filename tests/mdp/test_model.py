@@ -116,6 +116,7 @@ def test_arrays_are_copies_that_cannot_be_written_to():
         ({"next": [0, 1, 1, 2, 1]}, r"state 1, action 0 has a next state outside 0\.\.1"),
         ({"next": [0, 1, -1, 0, 1]}, "state 0, action 1 has a next state outside"),
         ({"next": [0.5, 1, 1, 0, 1]}, "next must be whole numbers"),
+        ({"next": [np.nan, 1, 1, 0, 1]}, "next must be whole numbers"),
         ({"reward": [0.0, 1.0, np.inf, 0.0, 0.0]}, "state 0, action 1 has a reward that is not finite"),
         ({"reward": [0.0, 1.0]}, "reward has 2 entries, but prob has 5"),
         ({"first": [0, 2, 3, 4]}, "first has 4 entries"),
