@@ -15,7 +15,7 @@ from rlcourse.experiments.yardsticks import (
     lai_robbins_constant,
     ucb1_bound,
 )
-from tests.envs.variants import VARIANTS
+from tests.envs.variants import BANDITS
 
 
 def mean_and_error(values: np.ndarray) -> tuple[float, float]:
@@ -240,7 +240,7 @@ def test_the_formula_of_the_best_candy_machine(machines):
     assert abs(mean - best_candy_machine(machines)) <= 4.0 * error
 
 
-@pytest.mark.parametrize("world", sorted(VARIANTS))
+@pytest.mark.parametrize("world", [name.removeprefix("rlcourse/") for name in BANDITS])
 def test_perfect_knowledge_attains_the_optimum(world):
     steps = None if world == "AdversarialBandit-v0" else 500  # its best fixed arm is that of the whole game
     cell = run_cell("perfect_knowledge", world, seeds=200, steps=steps)

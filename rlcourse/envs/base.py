@@ -21,7 +21,7 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
 from rlcourse.envs.options import check_count
-from rlcourse.envs.rules import Outcome, Rules, State, build_rules
+from rlcourse.envs.rules import Rules, State, build_rules
 from rlcourse.errors import UsageError
 from rlcourse.streams import stream_keys
 
@@ -34,6 +34,7 @@ class _Face:
     rules_class: ClassVar[type[Rules]]
     rules: Rules
     _state: State
+    _batch: int
     _started: bool
 
     def _build(self, batch: int, render_mode: str | None, options: dict[str, Any]) -> None:
@@ -41,10 +42,15 @@ class _Face:
         if render_mode is not None and render_mode not in modes:
             raise UsageError(f"render_mode={render_mode!r} is unknown: choose from {modes} or None")
         self.rules = build_rules(self.rules_class, options)
-        self._state = self.rules.allocate(batch)
-        for name in self.rules.streams:
-            self._state[name] = np.zeros(batch, np.uint64)
+        self._batch = batch
+        self._state = self._allocate()
         self._started = False
+
+    def _allocate(self) -> State:
+        state = self.rules.allocate(self._batch)
+        for name in self.rules.streams:
+            state.setdefault(name, np.zeros(self._batch, np.uint64))
+        return state
 
     def _begin(
         self, rows: NDArray[np.intp], seeds: Sequence[int] | None, options: dict[str, Any] | None
@@ -59,6 +65,7 @@ class _Face:
             for name in self.rules.streams:
                 if not (keep and name == "problem"):
                     self._state[name][rows] = stream_keys(seeds, name)
+            self.rules.revive(self._state, rows)
         self._started = True
         self.rules.reset(self._state, rows, same_problem=keep)
 
@@ -82,8 +89,19 @@ class _Face:
                     f"state[{name!r}] is {given.dtype}{list(given.shape)}, "
                     f"this world's is {array.dtype}{list(array.shape)}"
                 )
-        self._state = {name: np.array(state[name]) for name in self._state}
+        self._write(state)
         self._started = True
+
+    def _write(self, state: State) -> None:
+        """In place: some arrays may be views into others."""
+        for name, array in self._state.items():
+            array[...] = state[name]
+
+    def __setstate__(self, attributes: dict[str, Any]) -> None:
+        self.__dict__.update(attributes)
+        copied = self._state
+        self._state = self._allocate()  # a copy has lost which arrays are views into others
+        self._write(copied)
 
 
 class WorldEnv(_Face, gymnasium.Env[Any, Any]):
@@ -102,6 +120,7 @@ class WorldEnv(_Face, gymnasium.Env[Any, Any]):
         self.observation_space = self.rules.observation_space
         self.action_space = self.rules.action_space
         self._window: Any = None
+        self._actions = int(self.action_space.n)
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -113,7 +132,8 @@ class WorldEnv(_Face, gymnasium.Env[Any, Any]):
         self._begin(np.zeros(1, np.intp), None if seed is None else [seed], options)
         if self.render_mode == "human":
             self.render()
-        return self._observation(), {}
+        info = {key: value[0] for key, value in self.rules.reset_info(self._state).items()}
+        return self.rules.observe(self._state)[0], info
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """One action: observation, reward, terminated, truncated, info."""
@@ -123,23 +143,14 @@ class WorldEnv(_Face, gymnasium.Env[Any, Any]):
             index = operator.index(action)
         except TypeError:
             raise UsageError(f"action={action!r} must be an integer") from None
-        n = int(self.rules.action_space.n)
-        if not 0 <= index < n:
-            raise UsageError(f"action {index} is outside 0..{n - 1}, the actions of {type(self).__name__}")
-        outcome = self.rules.step(self._state, np.array([index], np.int64))
-        info = {key: value[0] if value.ndim > 1 else value[0].item() for key, value in outcome.info.items()}
+        if not 0 <= index < self._actions:
+            raise UsageError(
+                f"action {index} is outside 0..{self._actions - 1}, the actions of {type(self).__name__}"
+            )
+        result = self.rules.step_one(self._state, index)
         if self.render_mode == "human":
             self.render()
-        return (
-            self._observation(),
-            float(outcome.rewards[0]),
-            bool(outcome.terminated[0]),
-            bool(outcome.truncated[0]),
-            info,
-        )
-
-    def _observation(self) -> Any:
-        return self.rules.observe(self._state)[0]
+        return result
 
     def render(self) -> Any:
         """A text (`ansi`), an image `uint8 [H, W, 3]` (`rgb_array`), or a window on the screen (`human`)."""
@@ -187,7 +198,7 @@ class WorldEnv(_Face, gymnasium.Env[Any, Any]):
     def __deepcopy__(self, memo: dict[int, Any]) -> WorldEnv:
         twin = type(self).__new__(type(self))
         memo[id(self)] = twin
-        twin.__dict__ = copy.deepcopy(self.__getstate__(), memo)
+        twin.__setstate__(copy.deepcopy(self.__getstate__(), memo))
         return twin
 
 
@@ -251,7 +262,7 @@ class WorldVectorEnv(_Face, gymnasium.vector.VectorEnv[Any, Any, Any]):
             options: `reset_mask`, `same_problem`; never altered.
 
         Returns:
-            Observations `[num_envs, ...]` and an empty info.
+            Observations `[num_envs, ...]` and the info of the copies that were reset.
 
         Raises:
             UsageError: a list of seeds of another length, or a mask of another shape or dtype or without a
@@ -274,7 +285,8 @@ class WorldVectorEnv(_Face, gymnasium.vector.VectorEnv[Any, Any, Any]):
         self._begin_rows(rows, seeds, options)
         self._finished[rows] = False
         self._any_finished = bool(self._finished.any())
-        return self.rules.observe(self._state), {}
+        present = self._all if mask is None else mask
+        return self.rules.observe(self._state), self._infos(self.rules.reset_info(self._state), present)
 
     def _seeds(self, seed: int | Sequence[int | None] | None) -> list[int | None]:
         if seed is None:
@@ -335,9 +347,9 @@ class WorldVectorEnv(_Face, gymnasium.vector.VectorEnv[Any, Any, Any]):
             )
         else:  # NEXT_STEP: the finished copies begin anew instead of moving
             stepped = ~self._finished
-            outcome = self._step_others(actions, np.flatnonzero(self._finished))
+            outcome = self.rules.step_or_reset(self._state, actions, self._finished)
         rewards, terminated, truncated, _ = outcome
-        infos = self._infos(outcome.info, stepped)
+        infos = self._infos(outcome.info, stepped, everyone=True)
         done = terminated | truncated
         self._any_finished = bool(np.count_nonzero(done))
         if self.autoreset_mode is AutoresetMode.SAME_STEP:
@@ -354,18 +366,6 @@ class WorldVectorEnv(_Face, gymnasium.vector.VectorEnv[Any, Any, Any]):
             wrong = actions[(actions < 0) | (actions >= n)][0]
             raise UsageError(f"action {wrong} is outside 0..{n - 1}, the actions of {type(self).__name__}")
 
-    def _step_others(self, actions: NDArray[np.int64], over: NDArray[np.intp]) -> Outcome:
-        """Step all but `over`, which are put back as they were (their streams too) and then reset."""
-        before = {name: array[over] for name, array in self._state.items()}
-        outcome = self.rules.step(self._state, actions)
-        for name, array in self._state.items():
-            array[over] = before[name]
-        self._begin(over, None, None)
-        outcome.rewards[over] = 0.0
-        outcome.terminated[over] = False
-        outcome.truncated[over] = False
-        return outcome
-
     def _same_step(self, done: NDArray[np.bool_], info: dict[str, NDArray[Any]]) -> dict[str, Any]:
         """Reset the finished copies at once; the last observations go to `final_obs`, `final_info`."""
         last = self.rules.observe(self._state)
@@ -377,21 +377,30 @@ class WorldVectorEnv(_Face, gymnasium.vector.VectorEnv[Any, Any, Any]):
         infos: dict[str, Any] = {"final_obs": final_obs, "_final_obs": done.copy()}
         infos["final_info"] = self._infos(info, done)
         infos["_final_info"] = done.copy()
-        infos.update(self._infos(info, ~done))
+        infos.update(self._infos({**info, **self.rules.reset_info(self._state)}, ~done, everyone=True))
         return infos
 
-    def _infos(self, info: dict[str, NDArray[Any]], present: NDArray[np.bool_]) -> dict[str, Any]:
-        """Gymnasium's vector infos: every key with a `_key` mask, zeros where a copy has none."""
+    def _infos(
+        self, info: dict[str, NDArray[Any]], present: NDArray[np.bool_], *, everyone: bool = False
+    ) -> dict[str, Any]:
+        """Gymnasium's vector infos: every key with a `_key` mask, zeros where a copy has none.
+
+        Args:
+            info: arrays `[num_envs, ...]`.
+            present: the copies that it is about.
+            everyone: the other copies were reset, so they have the keys that a reset gives.
+        """
         infos: dict[str, Any] = {}
-        if present is not self._all and not present.any():
-            return infos
         for key, value in info.items():
-            if present is not self._all:
+            who = self._all if everyone and key in self.rules.reset_keys else present
+            if who is not self._all:
+                if not who.any():
+                    continue
                 value = np.where(
-                    present.reshape((-1,) + (1,) * (value.ndim - 1)), value, np.zeros((), value.dtype)
+                    who.reshape((-1,) + (1,) * (value.ndim - 1)), value, np.zeros((), value.dtype)
                 )
             infos[key] = value
-            infos["_" + key] = present.copy()
+            infos["_" + key] = who.copy()
         return infos
 
     def render(self) -> tuple[Any, ...] | None:

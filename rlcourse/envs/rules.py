@@ -36,6 +36,9 @@ class Rules(ABC):
     """Names of the random streams that a sub-environment owns; `state[name]` is `uint64 [B]`. A stream called
     "problem" decides what the episode is about, and can be held fixed (`options={"same_problem": True}`)."""
 
+    reset_keys: ClassVar[tuple[str, ...]] = ()
+    """The keys of `info` that `reset` gives, too: they depend on the state alone (see `reset_info`)."""
+
     painter: ClassVar[str]
     """`module:function` that draws one sub-environment; loaded when `render()` is called."""
 
@@ -45,7 +48,13 @@ class Rules(ABC):
 
     @abstractmethod
     def allocate(self, batch: int) -> State:
-        """Fresh state arrays for `batch` sub-environments, streams excepted; `reset` fills them."""
+        """Fresh state arrays for `batch` sub-environments; `reset` fills them.
+
+        The streams may be left out; they may also be views into an array of the rules' own.
+        """
+
+    def revive(self, state: State, rows: NDArray[np.intp]) -> None:  # noqa: B027  (most have nothing to do)
+        """After `rows` were seeded: begin anew what outlasts an episode."""
 
     @abstractmethod
     def reset(self, state: State, rows: NDArray[np.intp], *, same_problem: bool) -> None:
@@ -54,6 +63,34 @@ class Rules(ABC):
     @abstractmethod
     def step(self, state: State, actions: NDArray[np.int64]) -> Outcome:
         """Move every sub-environment by one action `[B]`, changing `state` in place."""
+
+    def step_or_reset(self, state: State, actions: NDArray[np.int64], waiting: NDArray[np.bool_]) -> Outcome:
+        """Move all but those that are `waiting` `[B]`, which begin an episode instead, with reward 0.
+
+        Here, these are moved like the others, put back as they were (their streams too) and then reset.
+        """
+        rows = np.flatnonzero(waiting)
+        before = {name: array[rows] for name, array in state.items()}
+        outcome = self.step(state, actions)
+        for name, array in state.items():
+            array[rows] = before[name]
+        self.reset(state, rows, same_problem=False)
+        outcome.rewards[rows] = 0.0
+        outcome.terminated[rows] = False
+        outcome.truncated[rows] = False
+        for key, value in self.reset_info(state).items():
+            outcome.info[key][rows] = value[rows]
+        return outcome
+
+    def step_one(self, state: State, action: int) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        """Move a batch of one: what `gymnasium.Env.step` gives. Rules may have a quicker way."""
+        rewards, terminated, truncated, arrays = self.step(state, np.array([action], np.int64))
+        info = {key: value[0] if value.ndim > 1 else value[0].item() for key, value in arrays.items()}
+        return self.observe(state)[0], float(rewards[0]), bool(terminated[0]), bool(truncated[0]), info
+
+    def reset_info(self, state: State) -> dict[str, NDArray[Any]]:
+        """What `info` says after a reset, arrays `[B, ...]` for the `reset_keys`."""
+        return {}
 
     @abstractmethod
     def observe(self, state: State) -> NDArray[Any]:

@@ -11,7 +11,7 @@ from scipy import integrate, stats
 
 from rlcourse.errors import UsageError
 
-from .variants import IDS
+from .variants import BANDITS
 
 
 def batch(name, copies, **kwargs):
@@ -206,7 +206,7 @@ def test_the_truth_that_was_told_does_not_change_with_the_world():
     assert not np.array_equal(env.best_values(), best)
 
 
-@pytest.mark.parametrize("name", [name.removeprefix("rlcourse/") for name in IDS])
+@pytest.mark.parametrize("name", [name.removeprefix("rlcourse/") for name in BANDITS])
 def test_memory_does_not_grow_with_the_horizon(name):
     option = "coins" if "Candy" in name else "horizon"
     sizes = [
@@ -273,8 +273,7 @@ OPTIONS = {
 
 
 def test_every_bandit_has_random_options():
-    bandits = {name for name in IDS if "bandits" in str(gymnasium.spec(name).entry_point)}
-    assert {f"rlcourse/{name}" for name in OPTIONS} == bandits
+    assert {f"rlcourse/{name}" for name in OPTIONS} == set(BANDITS)
 
 
 @pytest.mark.parametrize("name", OPTIONS)

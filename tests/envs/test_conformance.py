@@ -16,7 +16,7 @@ from gymnasium.vector import AutoresetMode
 from rlcourse.envs.bandits.base import BanditEnv
 from rlcourse.errors import UsageError
 
-from .variants import CASE_NAMES, CASES, IDS, VARIANTS
+from .variants import BANDITS, CASE_NAMES, CASES, IDS, MAZES, VARIANTS
 
 each_case = pytest.mark.parametrize(("name", "kwargs"), CASES, ids=CASE_NAMES)
 each_world = pytest.mark.parametrize(
@@ -275,11 +275,17 @@ def test_unknown_options_and_wrong_arguments(name, kwargs):
     assert same(batch.step([0, 0, 0, 0]), twin.step(np.zeros(4, np.int8)))
 
 
-@each_case
+def cases_of(names):
+    chosen = [i for i, (name, _) in enumerate(CASES) if name in names]
+    return pytest.mark.parametrize(
+        ("name", "kwargs"), [CASES[i] for i in chosen], ids=[CASE_NAMES[i] for i in chosen]
+    )
+
+
+@cases_of(BANDITS)
 def test_bandits_truncate_and_tell_only_the_regret(name, kwargs):
     env = gymnasium.make(name, **kwargs).unwrapped
-    if not isinstance(env, BanditEnv):
-        pytest.skip("not a bandit")
+    assert isinstance(env, BanditEnv)
     _, info = env.reset(seed=0)
     assert info == {}
     low, high = env.reward_range
@@ -291,6 +297,27 @@ def test_bandits_truncate_and_tell_only_the_regret(name, kwargs):
         assert truncated == (t == env.n_rounds - 1)
         assert list(info) == ["regret"]
         assert low <= reward <= high
+    env.step(0)  # after the end: harmless
+
+
+@cases_of(MAZES)
+def test_mazes_tell_only_the_mask(name, kwargs):
+    """It is there from the reset on, for every copy, and says which moves change the place."""
+    env = gymnasium.make(name, **kwargs).unwrapped
+    _, info = env.reset(seed=0)
+    batch = native(name, kwargs)
+    assert batch.reset(seed=0)[1].keys() == {"action_mask", "_action_mask"}
+    for t in range(kwargs["max_steps"]):
+        assert list(info) == ["action_mask"]
+        assert info["action_mask"].dtype == np.int8
+        assert env.action_space.contains(env.action_space.sample(mask=info["action_mask"]))
+        _, _, terminated, truncated, info = env.step(t % env.action_space.n)
+        infos = batch.step(np.full(4, t % env.action_space.n))[4]
+        assert infos.keys() == {"action_mask", "_action_mask"}
+        assert infos["_action_mask"].all()
+        if terminated:
+            break
+        assert truncated == (t + 1 == kwargs["max_steps"])
     env.step(0)  # after the end: harmless
 
 

@@ -8,6 +8,27 @@ import rlcourse  # noqa: F401  (registers the worlds)
 
 TABLE = [[0.1, 0.9], [0.8, 0.2], [0.5, 0.5], [1.0, 0.0], [0.0, 0.3]]
 
+ODD_MAP = """
+S.>.2
+.Z#v.
+.T.<5
+C^.#.
+1..#E
+
+wind = 0 0 1 2 0
+legend Z = candy -0.5
+reward cliff = -3
+"""
+TURNING_MAP = """
+S#..
+...E
+
+from step 4
+S...
+.#.E
+"""
+MANY_STARTS = "S.1S\n.##.\nS..E"
+
 VARIANTS: dict[str, list[dict[str, Any]]] = {
     "CandyMachines-v0": [
         {"coins": 7},
@@ -77,8 +98,33 @@ VARIANTS: dict[str, list[dict[str, Any]]] = {
         {"horizon": 7, "arms": 2, "adversary": "fools_ucb"},
         {"table": TABLE},
     ],
+    "CourseMaze-v0": [
+        {"max_steps": 9},
+        {"max_steps": 9, "observation": "position", "slip": 0.5},
+        {"max_steps": 30, "observation": "planes", "patience": 0.2, "layout": MANY_STARTS},
+    ],
+    "CandyMaze-v0": [
+        {"max_steps": 7},
+        {"max_steps": 9, "king_moves": True, "stay": True, "slip": 0.4, "observation": "position"},
+        {"max_steps": 9, "layout": ODD_MAP, "gusty": True, "observation": "onehot"},
+        {"max_steps": 9, "layout": ODD_MAP, "observation": "planes", "revisit_reward": -1.0},
+        {"max_steps": 9, "layout": TURNING_MAP, "observation": "planes"},
+        {"max_steps": 9, "layout": MANY_STARTS, "locked": True},
+    ],
+    "CandyMazeSlippery-v0": [
+        {"max_steps": 7},
+        {"max_steps": 9, "observation": "full", "start": "anywhere"},
+    ],
+    "CliffWalk-v0": [{"max_steps": 9}],
+    "WindyGrid-v0": [{"max_steps": 9}, {"max_steps": 9, "king_moves": True, "gusty": True}],
+    "FourRooms-v0": [{"max_steps": 9}],
+    "DynaMaze-v0": [{"max_steps": 9}],
+    "BlockingMaze-v0": [{"max_steps": 9}],
+    "ShortcutMaze-v0": [{"max_steps": 9}],
 }
 
 IDS = sorted(name for name in gymnasium.registry if name.startswith("rlcourse/"))
+BANDITS = [name for name in IDS if "bandits" in str(gymnasium.spec(name).entry_point)]
+MAZES = [name for name in IDS if "maze" in str(gymnasium.spec(name).entry_point)]
 CASES = [(name, kwargs) for name in IDS for kwargs in VARIANTS.get(name.removeprefix("rlcourse/"), [{}])]
 CASE_NAMES = [f"{name.removeprefix('rlcourse/')}-{i}" for i, (name, _) in enumerate(CASES)]

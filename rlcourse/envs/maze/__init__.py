@@ -1,0 +1,1 @@
+"""Mazes: maps as text, one set of compiled rules, and the worlds that are made of them."""

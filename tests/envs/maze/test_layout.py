@@ -1,0 +1,124 @@
+"""Maps as text: what is read is what is written, and what is wrong is named with its line and column."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rlcourse.envs.maze.layout import Layout, layout_names, load_layout, parse
+from rlcourse.errors import UsageError
+
+FULL = """
+// a remark
+    S...   // another
+    #.v2
+    .#Z.
+    ..TE
+
+legend Z = candy -25.5
+legend w = wall
+reward exit = 10
+reward move = -0.1
+wind = 0 0 1 0
+
+from step 7
+    S...
+    ..v2
+    ..Z.
+    ..TE
+"""
+
+
+def test_everything_a_map_can_say():
+    layout = parse(FULL)
+    assert layout.maps == (("S...", "#.v2", ".#Z.", "..TE"), ("S...", "..v2", "..Z.", "..TE"))
+    assert layout.changes == (7,)
+    assert layout.wind == (0, 0, 1, 0)
+    assert dict(layout.rewards) == {"exit": 10.0, "move": -0.1}
+    assert [layout.value(cell) for cell in layout.find("candy")] == [2.0, -25.5]
+    assert layout.word((1, 2)) == "down"
+    assert layout.word((1, 0)) == "wall"
+    assert layout.word((1, 0), phase=1) == "floor"
+    assert layout.find("trap") == [(3, 2)]
+
+
+@pytest.mark.parametrize("name", layout_names())
+def test_shipped_maps_round_trip(name):
+    layout = load_layout(name)
+    assert parse(str(layout)) == layout
+    assert str(parse(str(layout))) == str(layout)
+
+
+def test_a_map_by_path(tmp_path):
+    path = tmp_path / "mine.txt"
+    path.write_text(FULL)
+    assert load_layout(str(path)) == load_layout(FULL) == parse(FULL)
+    path.write_text("S.q\n..E")
+    with pytest.raises(UsageError, match=r"mine.txt: line 1, column 3: unknown character 'q'"):
+        load_layout(str(path))
+    with pytest.raises(UsageError, match="cannot be read"):
+        load_layout(str(tmp_path / "none.txt"))
+    with pytest.raises(UsageError, match="did you mean cliff"):
+        load_layout("clif")
+    with pytest.raises(UsageError, match="layout=3 must be"):
+        load_layout(3)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "line 1: there is no map"),
+        ("S..\n.q.\n..E", "line 2, column 2: unknown character 'q'"),
+        ("\n\n   S..\n   .q.\n   ..E", "line 4, column 5: unknown character 'q'"),
+        ("S..\n.. .\n..E", "line 2, column 3: unknown character ' '"),
+        ("S..\n..\n..E", "line 2, column 3: this row has 2 cells, the first has 3"),
+        ("S..\n....\n..E", "line 2, column 4: this row has 4 cells, the first has 3"),
+        ("...\n..E", "line 1: this map has no start"),
+        ("S..\n...", "line 1: there is nothing to reach"),
+        ("S#E\n.#.", "line 1, column 3: 'E': this exit cannot be reached"),
+        ("S.E\n###\n..5", "line 3, column 3: '5': this candy cannot be reached"),
+        ("S.E1", "line 1, column 4: '1': this candy cannot be reached"),
+        ("SC1E\n##..", "line 1, column 3: '1': this candy cannot be reached"),
+        ("S<E", "line 1, column 3: 'E': this exit cannot be reached"),
+        ("S.E\n##.\nS#.", "line 3, column 1: 'S': no way leads from here to an exit"),
+        ("S.E\n\nreward exits = 3", "line 3: unknown reward 'exits': did you mean exit"),
+        ("S.E\n\nreward exit = much", "line 3: 'much' must be a number"),
+        ("S.E\n\nreward exit = nan", "line 3: 'nan' must be a number"),
+        ("S.E\n\nwind = 1 2", "line 3: 2 winds for a map of 3 columns"),
+        ("S.E\n\nwind = a b c", "line 3: the wind is a whole number"),
+        ("S.E\n\nlegend . = wall", "line 3: '.' has its meaning already"),
+        ("S.E\n\nlegend q = wal", "line 3: unknown meaning 'wal': did you mean wall"),
+        ("S.E\n\nlegend q = candy", "line 3: write 'candy VALUE'"),
+        ("S.E\n\nlegend q = wall 3", "line 3: write 'wall' alone"),
+        ("S.E\n\ncolour = red", "line 3: unknown setting 'colour'"),
+        ("S.E\n\nS.E", "line 3: a second map needs a line 'from step N'"),
+        ("S.E\n\nfrom step soon\nS.E", "line 3: write 'from step N'"),
+        ("S.E\n\nfrom step 0\nS.E", "line 3: step 0 does not come after"),
+        ("from step 5\nS.E", "line 1: there is no map above"),
+        ("S.E\n\nfrom step 5", "there is no map below 'from step 5'"),
+        ("S.E\n\nfrom step 5\nS.E\n...", "line 5: this map has 2 rows, the first has 1"),
+        ("S.E\n...\n\nfrom step 5\nS.E\n1..", "line 6, column 1: '1': only walls and floor may change"),
+        ("S.E\n\nfrom step 5\nS#E", "line 4, column 3: 'E': this exit cannot be reached"),
+        ("S" + "1" * 63, "line 1, column 64: '1': a map has 62 candies at most"),
+    ],
+)
+def test_what_is_wrong_is_located(text, message):
+    with pytest.raises(UsageError) as error:
+        parse(text)
+    assert message in str(error.value)
+
+
+pieces = st.sampled_from(
+    [*"#.SETC<>^v19qZ= /\n\n\n", "\nlegend Z = candy 3\n", "\nwind = 0 1\n", "\nfrom step 3\n"]
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.one_of(st.text(max_size=60), st.lists(pieces, max_size=60).map("".join)))
+def test_garbage_is_a_map_or_a_usage_error(text):
+    layout, message = None, ""
+    try:
+        layout = parse(text)
+    except UsageError as error:
+        message = str(error)
+    assert "\n" not in message
+    assert layout is None or (isinstance(layout, Layout) and parse(str(layout)) == layout)
