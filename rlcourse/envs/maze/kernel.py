@@ -230,11 +230,12 @@ def reset_rows(core: Any, cells: Any, plan: Any, rows: Any, same_start: Any) -> 
 
 
 @compiled
-def step_one(core: Any, cells: Any, go: Any, tile: Any, plan: Any, rule: Any, action: Any, mask: Any) -> Any:
-    """The only copy of a batch of one: index, reward, terminated, truncated; the mask goes into `mask` [1, A]."""
+def step_one(core: Any, cells: Any, go: Any, tile: Any, plan: Any, rule: Any, action: Any) -> Any:
+    """The only copy of a batch of one: reward, terminated, truncated, index, position, phase."""
     reward, terminated, truncated = step_member(core, cells, go, tile, plan, rule, 0, action)
-    allowed(core, go, plan, 0, mask, 0)
-    return index_of(core, tile, plan, 0), reward, terminated, truncated
+    phase = phase_at(plan, core[0, LIFE])
+    index = index_of(core, tile, plan, 0)
+    return reward, terminated, truncated, index, core[0, FIRST_WALKER + POSITION], phase
 
 
 @compiled

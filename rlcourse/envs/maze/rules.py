@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -100,6 +101,15 @@ class MazeRules(Rules):
                 "choose 'full' (all of it) or 'position'"
             )
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}  # no tables
+
+    def __setstate__(self, options: dict[str, Any]) -> None:
+        self.__dict__.update(options)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> MazeRules:
+        return self  # nothing in it changes
+
     @cached_property
     def grid(self) -> Layout:
         """The map."""
@@ -193,21 +203,40 @@ class MazeRules(Rules):
         return Outcome(rewards, terminated, truncated, {"action_mask": mask})
 
     def step_one(self, state: State, action: int) -> tuple[Any, float, bool, bool, dict[str, Any]]:
-        """See `Rules.step_one`; one compiled call."""
-        mask = np.empty(self._mask_shape, np.int8)
-        index, reward, terminated, truncated = kernel.step_one(
-            state["core"], state["cells"], *self.board, action, mask
+        """See `Rules.step_one`; one compiled call, and what it leads to is looked up where it can be."""
+        core, cells = state["core"], state["cells"]
+        reward, terminated, truncated, index, position, phase = kernel.step_one(
+            core, cells, *self.board, action
         )
-        seen = np.int64(index) if self._sees_index else self.sight.read(state["core"], state["cells"])[0]
-        return seen, reward, terminated, truncated, {"action_mask": mask[0]}
-
-    @cached_property
-    def _mask_shape(self) -> tuple[int, int]:
-        return (1, int(self.action_space.n))
+        number = index if self._sees_index else position
+        if number < len(self._scalars):
+            seen = self._scalars[number]
+        else:
+            seen = self.sight.read(core, cells)[0]
+        mask = self._masks[phase][position].copy()
+        return seen, reward, terminated, truncated, {"action_mask": mask}
 
     @cached_property
     def _sees_index(self) -> bool:
         return self.observation == "index"
+
+    @cached_property
+    def _scalars(self) -> list[np.int64]:
+        """The numbers that are seen, ready-made; to make one takes as long as the step."""
+        space = self.observation_space
+        return list(np.arange(min(space.n, 2**16))) if isinstance(space, gymnasium.spaces.Discrete) else []
+
+    @cached_property
+    def _masks(self) -> list[list[NDArray[np.int8]]]:
+        """The action mask of every cell in every phase."""
+        count = self.board.tile.shape[1]
+        state = self.allocate(count)
+        masks = []
+        for life in (0, *self.grid.changes):
+            state["core"][:, kernel.LIFE] = life
+            state["core"][:, kernel.FIRST_WALKER + kernel.POSITION] = np.arange(count)
+            masks.append(list(self.reset_info(state)["action_mask"]))
+        return masks
 
     def reset_info(self, state: State) -> dict[str, NDArray[Any]]:
         """`action_mask int8 [B, A]`: 1 for the actions that do not bump."""
