@@ -89,6 +89,7 @@ class _Face:
                     f"state[{name!r}] is {given.dtype}{list(given.shape)}, "
                     f"this world's is {array.dtype}{list(array.shape)}"
                 )
+        self.rules.check_state(state)
         self._write(state)
         self._started = True
 

@@ -56,6 +56,13 @@ class Rules(ABC):
     def revive(self, state: State, rows: NDArray[np.intp]) -> None:  # noqa: B027  (most have nothing to do)
         """After `rows` were seeded: begin anew what outlasts an episode."""
 
+    def check_state(self, state: State) -> None:  # noqa: B027  (most hold nothing that could break)
+        """Refuse a snapshot, of the right shapes, whose numbers the rules could not go on from.
+
+        Raises:
+            UsageError: the array and what is wrong with it.
+        """
+
     @abstractmethod
     def reset(self, state: State, rows: NDArray[np.intp], *, same_problem: bool) -> None:
         """Begin an episode in the sub-environments `rows`; `same_problem` keeps what the last was about."""

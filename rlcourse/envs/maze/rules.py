@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rlcourse.envs.maze import kernel
-from rlcourse.envs.maze.board import UNITS, Board, directions, make_board
+from rlcourse.envs.maze.board import CANDIES, NEVER, UNITS, Board, directions, make_board
 from rlcourse.envs.maze.layout import REWARDS, Layout, load_layout
 from rlcourse.envs.maze.observe import OBSERVATIONS
 from rlcourse.envs.options import check_choice, check_count, check_number
@@ -178,6 +178,21 @@ class MazeRules(Rules):
             "problem": words[:, kernel.PROBLEM],
             "noise": words[:, kernel.NOISE],
         }
+
+    def check_state(self, state: State) -> None:
+        """See `Rules.check_state`: clocks, candies and places have to be those of this maze."""
+        core, cells = np.asarray(state["core"]), self.board.tile.shape[1]
+        first = kernel.FIRST_WALKER
+        for name, column, low, high in (
+            ("clock", kernel.CLOCK, 0, NEVER),
+            ("life", kernel.LIFE, 0, NEVER),
+            ("candies", kernel.LEFT_OVER, 0, 1 << int(self.board.plan[CANDIES])),
+            ("position", first + kernel.POSITION, 0, cells),
+            ("start", first + kernel.HOME, 0, cells),
+            ("last action", first + kernel.LAST, -1, int(self.action_space.n)),
+        ):
+            if (core[:, column] < low).any() or (core[:, column] >= high).any():
+                raise UsageError(f"state['core'] has a {name} that this maze does not have")
 
     def revive(self, state: State, rows: NDArray[np.intp]) -> None:
         """The clock by which walls change begins anew."""

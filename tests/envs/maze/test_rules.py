@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 import rlcourse  # noqa: F401  (registers the worlds)
 from rlcourse.envs.maze.board import UNITS
-from rlcourse.envs.maze.kernel import FIRST_WALKER, HOME, LEFT_OVER, POSITION, SCORE
+from rlcourse.envs.maze.kernel import CLOCK, FIRST_WALKER, HOME, LEFT_OVER, LIFE, POSITION, SCORE
 from rlcourse.envs.maze.layout import parse
 from rlcourse.errors import UsageError
 
@@ -179,6 +179,20 @@ def test_walls_change_in_the_life_of_a_copy_and_a_seed_begins_it_anew():
 def test_impossible_options_are_named(given, message):
     with pytest.raises(UsageError, match=message):
         make(**given)
+
+
+@pytest.mark.parametrize("column", [CLOCK, LIFE, LEFT_OVER, FIRST_WALKER + POSITION, FIRST_WALKER + HOME])
+def test_a_snapshot_from_nowhere_is_refused(column):
+    """Compiled loops do not check bounds: what comes from outside is checked before it gets to them."""
+    env = make()
+    env.reset(seed=0)
+    before = env.get_state()
+    for wrong in (-1, np.iinfo(np.int64).max):
+        state = env.get_state()
+        state["core"][0, column] = wrong
+        with pytest.raises(UsageError, match=r"state\['core'\] has a"):
+            env.set_state(state)
+        assert np.array_equal(env.get_state()["core"], before["core"])
 
 
 def test_text_for_people():
