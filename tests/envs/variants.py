@@ -110,6 +110,7 @@ VARIANTS: dict[str, list[dict[str, Any]]] = {
         {"max_steps": 9, "layout": ODD_MAP, "observation": "planes", "revisit_reward": -1.0},
         {"max_steps": 9, "layout": TURNING_MAP, "observation": "planes"},
         {"max_steps": 9, "layout": MANY_STARTS, "locked": True},
+        {"max_steps": 9, "layout": MANY_STARTS.replace("E", "2"), "slip": 0.1},
     ],
     "CandyMazeSlippery-v0": [
         {"max_steps": 7},

@@ -24,7 +24,7 @@ LEFT, RIGHT, UP, DOWN, UP_LEFT, UP_RIGHT, DOWN_LEFT, DOWN_RIGHT = range(8)
 SLOT, WIND, NUMBER, TILE_ROWS = range(4)
 
 # places in `plan`; then the starts, then the steps of the changes
-CANDIES, MAX_STEPS, LOST_BELOW, LOCKED, STARTS, CHANGES, FIRST_START = range(7)
+CANDIES, MAX_STEPS, LOST_BELOW, LOCKED, NO_EXIT, STARTS, CHANGES, FIRST_START = range(8)
 # places in `rule`; then the values of the candies
 SLIP, GUSTY, R_EXIT, R_TRAP, R_CLIFF, R_MOVE, R_REVISIT, R_BUMP, FIRST_VALUE = range(9)
 ORDER = ("exit", "trap", "cliff", "move", "revisit", "bump")
@@ -81,6 +81,7 @@ def make_board(
     plan[MAX_STEPS] = NEVER if max_steps is None else max_steps
     plan[LOST_BELOW] = -NEVER if lost_below is None else round(lost_below * UNITS)
     plan[LOCKED] = locked
+    plan[NO_EXIT] = not layout.find("exit")
     plan[STARTS] = len(starts)
     plan[CHANGES] = len(layout.changes)
     tile = np.zeros((TILE_ROWS, layout.height * layout.width), np.int64)

@@ -33,6 +33,7 @@ from rlcourse.envs.maze.board import (
     LOCKED,
     LOST_BELOW,
     MAX_STEPS,
+    NO_EXIT,
     NUMBER,
     R_BUMP,
     R_CLIFF,
@@ -106,7 +107,8 @@ def advance(
 ) -> Any:
     """What happens if walker `w` of copy `i` goes in this direction in this wind: reward, terminated.
 
-    The cell that is entered decides the reward: exit, trap, cliff, candy, visited before, or a plain move.
+    The cell that is entered decides the reward: exit, trap, cliff, candy, visited before, or a plain move. Where there
+    is no exit, the last candy ends the episode.
     """
     at = FIRST_WALKER + w * WALKER
     here = core[i, at + POSITION]
@@ -124,6 +126,7 @@ def advance(
             bit = np.int64(1) << (slot - FIRST_VALUE)
             slot = slot if core[i, LEFT_OVER] & bit else R_MOVE
             core[i, LEFT_OVER] &= ~bit
+            terminated = plan[NO_EXIT] == 1 and core[i, LEFT_OVER] == 0
         elif slot == R_CLIFF:
             there = core[i, at + HOME]
         else:

@@ -11,8 +11,9 @@
     wind = 0 0 1 0
 
 `#` wall, `.` floor, `S` start (one of them is drawn, if there are several), `E` exit, a digit a candy of that
-value, `T` trap, `C` cliff, `<` `>` `^` `v` floor that can be entered only in that direction. Walls may change: a
-second map, below a line `from step 1000`, holds from that step of the world's life.
+value, `T` trap, `C` cliff, `<` `>` `^` `v` floor that can be entered only in that direction. Without an exit, the
+last candy ends the episode. Walls may change: a second map, below a line `from step 1000`, holds from that step of the
+world's life.
 """
 
 from __future__ import annotations

@@ -19,6 +19,7 @@ from rlcourse.envs.maze.board import (
     FIRST_START,
     GUSTY,
     LOCKED,
+    NO_EXIT,
     NUMBER,
     R_EXIT,
     R_TRAP,
@@ -65,7 +66,8 @@ def _indexed_model(rules: MazeRules, life: int) -> FiniteMDP:
     core[:, kernel.LEFT_OVER] = np.tile(np.arange(1 << candies), len(opened))
     slot = board.tile[SLOT, core[:, AT]]
     closed = (board.plan[LOCKED] == 1) & (core[:, kernel.LEFT_OVER] != 0)
-    over = (slot == R_TRAP) | ((slot == R_EXIT) & ~closed)
+    eaten = (board.plan[NO_EXIT] == 1) & (core[:, kernel.LEFT_OVER] == 0)
+    over = eaten | (slot == R_TRAP) | ((slot == R_EXIT) & ~closed)
     return _assemble(
         rules, life, (core, cells), lambda rows, ended: _numbers(rules, rows), np.flatnonzero(over)
     )

@@ -25,7 +25,7 @@ def map_texts(draw):
         st.lists(st.sampled_from("........##123T<>^vC"), min_size=width * height, max_size=width * height)
     )
     cells[0] = "S"
-    cells[draw(st.integers(1, width * height - 1))] = "E"
+    cells[draw(st.integers(1, width * height - 1))] = draw(st.sampled_from("EEE1"))
     rows = ["".join(cells[r * width : (r + 1) * width]) for r in range(height)]
     wind = draw(st.lists(st.integers(0, 2), min_size=width, max_size=width))
     return "\n".join([*rows, "", "wind = " + " ".join(map(str, wind))])
@@ -94,5 +94,6 @@ class SlowWalker:
         seen = after in self.visited
         self.visited.add(after)
         if after in self.candies:
-            return self.candies.pop(after), False
+            value = self.candies.pop(after)
+            return value, not self.candies and not any("E" in row for row in self.rows)
         return self.rewards["revisit" if seen else "move"], False

@@ -1,0 +1,70 @@
+"""Whoever compiles a loop of their own around the kernels gets the numbers of the environment, and keeps its speed."""
+
+import gymnasium
+import numpy as np
+import pytest
+from numba import njit
+
+import rlcourse  # noqa: F401  (registers the worlds)
+from rlcourse.envs.maze.kernel import FIRST_WALKER, SCORE, WALKER, index_of, move, reset_member, step_member
+from tests.envs.variants import ODD_MAP
+
+
+@njit
+def play(core, cells, go, tile, plan, rule, actions, seen, rewards):
+    """Every copy to the end of its actions, one copy after the other."""
+    for i in range(actions.shape[1]):
+        for t in range(actions.shape[0]):
+            reward, terminated, truncated = step_member(core, cells, go, tile, plan, rule, i, actions[t, i])
+            if terminated or truncated:
+                reset_member(core, cells, plan, i, False)
+            seen[t, i], rewards[t, i] = index_of(core, tile, plan, i), reward
+
+
+def batch(copies, **options):
+    env = gymnasium.make_vec(
+        "rlcourse/CandyMaze-v0",
+        copies,
+        vectorization_mode="vector_entry_point",
+        autoreset_mode="SameStep",
+        **options,
+    ).unwrapped
+    env.reset(seed=5)
+    return env
+
+
+def test_a_loop_of_ones_own():
+    options = {"slip": 0.3, "gusty": True, "layout": ODD_MAP, "max_steps": 20}
+    env = batch(6, **options)
+    state, rules = env.get_state(), env.rules
+    actions = np.random.default_rng(0).integers(4, size=(100, 6))
+    seen, rewards = np.empty((100, 6), np.int64), np.empty((100, 6))
+    play(state["core"], state["cells"], *rules.board, actions, seen, rewards)
+    for t in range(100):
+        observations, got, *_ = env.step(actions[t])
+        assert np.array_equal(observations, seen[t])
+        assert np.array_equal(got, rewards[t])
+    assert np.array_equal(env.get_state()["core"], state["core"])
+
+
+@njit
+def race(core, cells, go, tile, plan, rule, first, second):
+    """Two walkers for the candies of copy 0, turn by turn; what each of them earns."""
+    earned = np.zeros(2)
+    for t in range(len(first)):
+        earned[0] += move(core, cells, go, tile, plan, rule, 0, 0, first[t])[0]
+        earned[1] += move(core, cells, go, tile, plan, rule, 0, 1, second[t])[0]
+    return earned
+
+
+def test_two_walkers_share_the_candies():
+    """The rules know walkers by number: a second one is a block of columns more."""
+    rules = batch(1, layout="S1.\n..E", move_reward=0.0).rules
+    core = np.zeros((1, FIRST_WALKER + 2 * WALKER), np.int64)
+    cells = np.zeros((1, 0), np.uint8)
+    reset_member(core, cells, rules.board.plan, 0, False)
+    left, right, down = 0, 1, 3
+    earned = race(core, cells, *rules.board, np.array([right, left, down]), np.array([right, right, down]))
+    assert earned.tolist() == [1.0, 10.0]
+    assert core[0, FIRST_WALKER + SCORE] == 1_000_000
+    assert core[0, FIRST_WALKER + WALKER + SCORE] == pytest.approx(10_000_000)
