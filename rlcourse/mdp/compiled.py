@@ -165,6 +165,7 @@ def rest(first: Any, following: Any, free: Any, resting: Any, policy: Any) -> in
     int64(
         _given(uint32),
         _given(uint32),
+        _given(float64),
         _given(boolean, 2),
         _given(boolean, 2),
         _given(boolean),
@@ -174,12 +175,13 @@ def rest(first: Any, following: Any, free: Any, resting: Any, policy: Any) -> in
     cache=True,
 )
 def attract(
-    first: Any, following: Any, available: Any, ending: Any, goal: Any, sure: Any, policy: Any
+    first: Any, following: Any, chance: Any, available: Any, ending: Any, goal: Any, sure: Any, policy: Any
 ) -> int:
     """The states from which some policy surely ends the episode or comes to `goal [X]`; gives their number.
 
     `sure [X]` comes in all true and becomes the set. `policy [X]` gets, in every state of it outside the goal, an action that
-    never leaves the set and has a chance to come nearer (Baier & Katoen 2008, "Principles of model checking", section 10.6.1,
+    never leaves the set and has the best chance to come nearer, for a policy that comes there by rare luck alone takes so long
+    that its value cannot be solved in float64 (Baier & Katoen 2008, "Principles of model checking", section 10.6.1,
     almost-sure reachability).
     """
     X, A = available.shape
@@ -197,20 +199,26 @@ def attract(
                 x = i if forward else X - 1 - i
                 if near[x] or not sure[x]:
                     continue
+                best = -1.0
                 for a in range(A):
                     if not available[x, a]:
                         continue
                     inside = True
                     nearer = ending[x, a]
+                    gain = 1.0
                     for k in range(first[x * A + a], first[x * A + a + 1]):
                         inside = inside and sure[following[k]]
-                        nearer = nearer or near[following[k]]
-                    if inside and nearer:
-                        near[x] = True
+                        if near[following[k]]:
+                            nearer = True
+                        else:
+                            gain -= chance[k]
+                    if inside and nearer and gain > best:
+                        best = gain
                         policy[x] = a
-                        count += 1
-                        grown = True
-                        break
+                if best > -1.0:
+                    near[x] = True
+                    count += 1
+                    grown = True
             forward = not forward
         for x in range(X):
             sure[x] = near[x]

@@ -66,13 +66,14 @@ def first_policy(mdp: FiniteMDP) -> Ints:
     Raises:
         UsageError: there is none for some state.
     """
-    first, following, _ = mdp.continuing
+    first, following, chance = mdp.continuing
     policy = np.zeros(mdp.n_states, np.int64)
     resting = np.ones(mdp.n_states, np.bool_)
     free = mdp.available & ~mdp.ending & (mdp.expected_reward == 0.0)
     compiled.rest(first, following, free, resting, policy)
     sure = np.ones(mdp.n_states, np.bool_)
-    if compiled.attract(first, following, mdp.available, mdp.ending, resting, sure, policy) < mdp.n_states:
+    reached = compiled.attract(first, following, chance, mdp.available, mdp.ending, resting, sure, policy)
+    if reached < mdp.n_states:
         raise UsageError(
             f"with gamma=1 every state needs a policy that surely ends the episode; from state {int((~sure).argmax())} "
             f"there is none ({int((~sure).sum())} such states); take gamma < 1, or finite_horizon"
