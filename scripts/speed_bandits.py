@@ -48,13 +48,19 @@ def plain_loop(pulls: int) -> float:
 
 def population(agent: str, members: int, steps: int, jobs: int) -> float:
     """Pulls per second of a whole cell, all processes together."""
-    world = "ContextualBandit-v0" if agent in CONTEXTUAL else "Bandit-v0"
+    world, options = ("ContextualBandit-v0", CONTEXTUAL[agent]) if agent in CONTEXTUAL else ("Bandit-v0", {})
     start = time.perf_counter()
-    run_cell(agent=agent, env=world, seeds=members, steps=steps, jobs=jobs, points=100)
+    run_cell(agent=agent, env=world, env_kwargs=options, seeds=members, steps=steps, jobs=jobs, points=100)
     return members * steps / (time.perf_counter() - start)
 
 
-CONTEXTUAL = ("lin_ucb", "lin_thompson", "logistic_thompson", "epsilon_greedy_ridge")
+CONTEXTUAL: dict[str, dict[str, object]] = {
+    "lin_ucb": {"arms": ARMS, "dim": 10},
+    "lin_thompson": {"arms": ARMS, "dim": 10},
+    "epsilon_greedy_ridge": {"arms": ARMS, "dim": 10},
+    "logistic_thompson": {"arms": ARMS, "dim": 10, "payoff": "logistic"},
+}
+"""Strategies that look at a context, and the options of the world in which they are timed."""
 
 
 def main() -> None:
