@@ -8,6 +8,7 @@ restores, slices and restarts them.
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from typing import Any, ClassVar, Self
 
 import gymnasium
@@ -73,13 +74,13 @@ class BanditAgent(Agent):
             "means": np.zeros((size, self.n_arms)),
         }
 
+    @abstractmethod
     def select(self, observation: Any) -> NDArray[np.int64]:
         """The arm that every member pulls now, int64 `[S]`.
 
         Args:
             observation: what the members see, `[S, ...]`; a plain strategy does not look.
         """
-        raise NotImplementedError
 
     def update(self, observation: Any, actions: NDArray[np.int64], rewards: NDArray[np.float64]) -> None:
         """Take in what the pulls paid: here the incremental sample mean (Sutton & Barto 2018, eq. 2.3).

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -31,9 +32,9 @@ class WeightStrategy(BanditAgent):
             "totals": np.zeros((size, self.n_arms)),
         }
 
+    @abstractmethod
     def law(self) -> NDArray[np.float64]:
         """The probabilities of this round, `[S, K]`, from the totals."""
-        raise NotImplementedError
 
     def select(self, observation: Any) -> NDArray[np.int64]:
         """An arm drawn from the law of this round."""
