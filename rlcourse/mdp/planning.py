@@ -54,7 +54,7 @@ def value_iteration(mdp: FiniteMDP, gamma: float, *, tol: float = 1e-8) -> Plan:
             without bound, or a state from which no policy comes to an end.
     """
     gamma = check_gamma(gamma)
-    if not 0.0 < tol < np.inf:
+    if isinstance(tol, bool) or not isinstance(tol, (int, float, np.number)) or not 0.0 < tol < np.inf:
         raise UsageError(f"tol={tol!r} must be a number above 0")
     if gamma == 1.0:
         from rlcourse.mdp.undiscounted import total_reward
@@ -123,7 +123,15 @@ def policy_iteration(mdp: FiniteMDP, gamma: float) -> Plan:
         return Plan(*total_reward(mdp, sweeps=0))
     if mdp.n_states <= SMALL:
         return Plan(*improve_until_best(mdp, gamma, first_best(mdp.expected_reward)))
-    return Plan(*improve_until_best(mdp, gamma, value_iteration(mdp, gamma).policy))
+    return Plan(
+        *improve_until_best(mdp, gamma, value_iteration(mdp, gamma, tol=_safe_tol(mdp, gamma)).policy)
+    )
+
+
+def _safe_tol(mdp: FiniteMDP, gamma: float) -> float:
+    """A bound for `sweep_until` that rounding does not forbid, whatever the rewards: |V| is at most max|r| / (1 - gamma)."""
+    largest = float(np.abs(mdp.expected_reward[mdp.available]).max())
+    return max(1e-8, 16.0 * _EPS * largest / (1.0 - gamma) ** 2)
 
 
 def improve_until_best(mdp: FiniteMDP, gamma: float, policy: Ints) -> tuple[Floats, Ints]:
@@ -153,7 +161,7 @@ def finite_horizon(mdp: FiniteMDP, horizon: int, gamma: float = 1.0) -> Plan:
 
     Args:
         mdp: the model.
-        horizon: H, steps; e.g. `env.spec.max_episode_steps`.
+        horizon: H, steps; e.g. the `max_steps` of a maze, or `env.spec.max_episode_steps`.
         gamma: discount in [0, 1].
 
     Returns:

@@ -207,6 +207,16 @@ def test_large_models_keep_the_bound(tol):
     assert mdp.available[np.arange(3000), policy].all()
 
 
+@pytest.mark.parametrize(("cost", "gamma"), [(1.0, 0.9999), (1e6, 0.99), (0.0, 0.9)])
+def test_large_models_need_no_bound_for_policy_iteration(cost, gamma):
+    """It has no `tol`; the rounding of the sweeps that it begins with must not be its end."""
+    size = 2100
+    mdp = chain(*([(x + 1, -cost)] for x in range(size - 1)), [(size - 1, -cost, True)])
+    V, _ = policy_iteration(mdp, gamma)
+    left = size - np.arange(size)
+    np.testing.assert_allclose(V, -cost * (1.0 - gamma**left) / (1.0 - gamma), rtol=1e-9)
+
+
 def test_finite_horizon_against_all_plans():
     """Every plan of three steps on three states, one action for each state and time: 512 of them."""
     for seed in range(3):
