@@ -147,7 +147,7 @@ def load_layout(source: str) -> Layout:
             f"layout: {did_you_mean(source, layout_names(), kind='map')} (or the path of a .txt file)"
         )
     try:
-        text = Path(source).read_text("utf-8")
+        text = Path(source).read_text("utf-8-sig")  # some editors of Windows begin with a mark
     except (OSError, UnicodeDecodeError, ValueError) as error:
         raise UsageError(f"layout={source!r} cannot be read: {error}") from None
     try:

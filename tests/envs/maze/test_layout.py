@@ -63,6 +63,12 @@ def test_a_map_by_path(tmp_path):
         load_layout(3)
 
 
+def test_a_map_that_an_editor_of_windows_saved(tmp_path):
+    file = tmp_path / "mine.txt"
+    file.write_bytes(b"\xef\xbb\xbfS.\r\n.E\r\n")
+    assert load_layout(str(file)).maps == (("S.", ".E"),)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
