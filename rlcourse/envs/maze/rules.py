@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rlcourse.envs.maze import kernel
-from rlcourse.envs.maze.board import CANDIES, NEVER, UNITS, Board, directions, make_board
+from rlcourse.envs.maze.board import CANDIES, NEVER, NUMBER, UNITS, Board, directions, make_board
 from rlcourse.envs.maze.layout import REWARDS, Layout, load_layout
 from rlcourse.envs.maze.observe import OBSERVATIONS
-from rlcourse.envs.options import check_choice, check_count, check_number
+from rlcourse.envs.options import LARGEST, check_choice, check_count, check_number
 from rlcourse.envs.rules import Outcome, Rules, State
 from rlcourse.errors import UsageError
 
@@ -95,6 +95,11 @@ class MazeRules(Rules):
         starts = self.grid.find("start")
         if self.grid.find("cliff") and (self.start == "anywhere" or len(starts) > 1):
             raise UsageError("a cliff leads back to the start: with one, a maze has a single start")
+        candies = len(self.grid.find("candy"))
+        if self.observation == "index" and self.grid.height * self.grid.width << candies > LARGEST:
+            raise UsageError(
+                f"observation='index' cannot number the states of a map with {candies} candies: choose another observation"
+            )
         if self.observation == "index" and self.counts_history:
             raise UsageError(
                 "observation='index' numbers position and candies, but here visits or the return count, too: "
@@ -102,7 +107,8 @@ class MazeRules(Rules):
             )
 
     def __getstate__(self) -> dict[str, Any]:
-        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}  # no tables
+        options = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        return {**options, "grid": self.grid}  # no tables; but the map, whose file may change or stay behind
 
     def __setstate__(self, options: dict[str, Any]) -> None:
         self.__dict__.update(options)
@@ -193,6 +199,8 @@ class MazeRules(Rules):
         ):
             if (core[:, column] < low).any() or (core[:, column] >= high).any():
                 raise UsageError(f"state['core'] has a {name} that this maze does not have")
+        if (self.board.tile[NUMBER, core[:, [first + kernel.POSITION, first + kernel.HOME]]] < 0).any():
+            raise UsageError("state['core'] has a walker or a start in a wall of this maze")
 
     def revive(self, state: State, rows: NDArray[np.intp]) -> None:
         """The clock by which walls change begins anew."""

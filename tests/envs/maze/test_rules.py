@@ -1,5 +1,7 @@
 """The compiled rules against a slow walker, and what holds in every maze, whatever its options."""
 
+import pickle
+
 import gymnasium
 import numpy as np
 import pytest
@@ -174,6 +176,7 @@ def test_walls_change_in_the_life_of_a_copy_and_a_seed_begins_it_anew():
         ({"max_steps": 0}, "max_steps=0"),
         ({"revisit_reward": -1.0}, "observation='index'"),
         ({"layout": "S.C\nS.E"}, "single start"),
+        ({"layout": "S" + "1" * 60 + "E\n" + "." * 62}, "cannot number the states of a map with 60 candies"),
     ],
 )
 def test_impossible_options_are_named(given, message):
@@ -193,6 +196,27 @@ def test_a_snapshot_from_nowhere_is_refused(column):
         with pytest.raises(UsageError, match=r"state\['core'\] has a"):
             env.set_state(state)
         assert np.array_equal(env.get_state()["core"], before["core"])
+
+
+def test_a_snapshot_in_a_wall_is_refused():
+    env = make(layout="S#E\n...")
+    env.reset(seed=0)
+    for column in (POSITION, HOME):
+        state = env.get_state()
+        state["core"][0, FIRST_WALKER + column] = 1
+        with pytest.raises(UsageError, match="in a wall"):
+            env.set_state(state)
+
+
+def test_a_copy_keeps_the_map_of_a_file_that_is_gone(tmp_path):
+    file = tmp_path / "mine.txt"
+    file.write_text("S..\n..E\n", "utf-8")
+    env = make(layout=str(file))
+    env.reset(seed=0)
+    dump = pickle.dumps(env)
+    file.unlink()
+    twin = pickle.loads(dump)
+    assert [twin.step(action)[0] for action in (1, 3, 1)] == [1, 4, 5]
 
 
 def test_text_for_people():
