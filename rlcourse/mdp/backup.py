@@ -32,7 +32,10 @@ def check_share(name: str, value: float) -> float:
 
 def check_horizon(horizon: int) -> int:
     """The number of steps; UsageError if it is not whole or below 0."""
-    steps = operator.index(horizon) if hasattr(horizon, "__index__") else -1
+    try:
+        steps = operator.index(horizon)
+    except TypeError:
+        steps = -1
     if isinstance(horizon, bool) or steps < 0:
         raise UsageError(f"horizon={horizon!r} must be a whole number, at least 0")
     return steps
@@ -40,7 +43,10 @@ def check_horizon(horizon: int) -> int:
 
 def check_values(mdp: FiniteMDP, V: ArrayLike) -> Floats:
     """The values as float64 `[..., X]`; UsageError where they are for another number of states."""
-    values = np.asarray(V, np.float64)
+    try:
+        values = np.asarray(V, np.float64)
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"V must be numbers: {error}") from None
     if values.ndim == 0 or values.shape[-1] != mdp.n_states:
         raise UsageError(f"V must end in {mdp.n_states} states, got shape {list(values.shape)}")
     return values

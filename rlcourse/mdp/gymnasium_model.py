@@ -11,10 +11,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from rlcourse.errors import UsageError
 from rlcourse.mdp.model import FiniteMDP
+from rlcourse.mdp.validation import as_array
 
 
 def read_env(env: gymnasium.Env[Any, Any], *, start: ArrayLike | int | None = None) -> FiniteMDP:
     """See `FiniteMDP.from_env`."""
+    if not isinstance(env, (gymnasium.Env, gymnasium.vector.VectorEnv)):
+        raise UsageError(f"a model is read from an environment (gymnasium.make gives one), not from {env!r}")
     world: Any = env.unwrapped
     name = world.spec.id if getattr(world, "spec", None) is not None else type(world).__name__
     if callable(getattr(world, "model", None)):
@@ -55,6 +58,8 @@ def read_P(  # noqa: N802  (Gymnasium's name)
     rows: list[tuple[Any, ...]] = []
     for x, actions in _items(P, "P"):
         for a, outcomes in _items(actions, f"P[{x}]"):
+            if not isinstance(outcomes, (Sequence, np.ndarray)) or isinstance(outcomes, (str, bytes)):
+                raise UsageError(f"P[{x}][{a}] must be a list of outcomes, got {type(outcomes).__name__}")
             for outcome in outcomes:
                 if not isinstance(outcome, (tuple, list)) or len(outcome) != 4:
                     raise UsageError(
@@ -96,12 +101,15 @@ def start_distribution(start: ArrayLike | int, states: int) -> NDArray[np.float6
         return np.eye(1, states, int(given))[0]
     if given.shape != (states,):
         raise UsageError(f"start must be a state or chances of shape [{states}], got {list(given.shape)}")
-    return given.astype(np.float64)
+    return as_array("start", given, np.float64)
 
 
 def _items(table: Any, name: str) -> Iterator[tuple[int, Any]]:
     """Keys and values of a mapping, or of a sequence by its places."""
     if isinstance(table, Mapping):
+        for key in table:
+            if isinstance(key, bool) or not isinstance(key, (int, np.integer)):
+                raise UsageError(f"the keys of {name} must be whole numbers, not {key!r}")
         return ((int(key), value) for key, value in table.items())
     if isinstance(table, (Sequence, np.ndarray)) and not isinstance(table, (str, bytes)):
         return iter(enumerate(table))

@@ -181,6 +181,10 @@ class FiniteMDP:
         p, y = as_array("prob", prob, np.float64), as_array("next", next, np.int64)
         r, over = as_array("reward", reward, np.float64), as_array("terminated", terminated, np.bool_)
         begin = as_array("start", start, np.float64)
+        if n_actions is not None and (
+            isinstance(n_actions, bool) or not isinstance(n_actions, (int, np.integer)) or n_actions < 1
+        ):
+            raise UsageError(f"n_actions={n_actions!r} must be a whole number of at least 1")
         lengths = {len(array) for array in (x, a, p, y, r, over)}
         if len(lengths) != 1:
             raise UsageError(f"the arrays of outcomes must be of one length, got {sorted(lengths)}")

@@ -147,6 +147,11 @@ def test_what_is_wrong_is_named(changes, message):
         ({0: {0: [(1.0, 0, 0.0, True)]}}, 1, "start=1 is no state; there are 1"),
         ({0: {0: [(1.0, 0, 0.0, True)]}}, [0.5, 0.5], r"chances of shape \[1\], got \[2\]"),
         ({}, [], "first has 1 entries"),
+        ({0: {0: 5}}, 0, r"P\[0\]\[0\] must be a list of outcomes, got int"),
+        ({"a": {}}, 0, "the keys of P must be whole numbers, not 'a'"),
+        ({0: {(0, 1): []}}, 0, r"the keys of P\[0\] must be whole numbers, not \(0, 1\)"),
+        ({0.7: {}}, 0, "the keys of P must be whole numbers"),
+        ({0: {0: [(1.0, 0, 0.0, True)]}}, ["a"], "start must be an array of numbers"),
     ],
 )
 def test_a_dictionary_that_is_wrong(P, start, message):
@@ -167,6 +172,9 @@ def test_tables_and_outcomes_that_do_not_fit():
         FiniteMDP.from_outcomes([3], [0], [1.0], [0], [0.0], [True], start=[1.0])
     with pytest.raises(UsageError, match="given for action 2; there are 2"):
         FiniteMDP.from_outcomes([0], [2], [1.0], [0], [0.0], [True], start=[1.0], n_actions=2)
+    for n_actions in (0, 1.5, "2", True):
+        with pytest.raises(UsageError, match=r"n_actions=.* must be a whole number of at least 1"):
+            FiniteMDP.from_outcomes([0], [0], [1.0], [0], [0.0], [True], start=[1.0], n_actions=n_actions)
 
 
 class Bare(gymnasium.Env):
@@ -207,6 +215,8 @@ def test_an_environment_with_a_model_is_asked_for_it():
 def test_environments_without_a_model_are_refused():
     with pytest.raises(UsageError, match="CartPole-v1 gives no model"):
         FiniteMDP.from_env(gymnasium.make("CartPole-v1"))
+    with pytest.raises(UsageError, match=r"gymnasium\.make gives one.*not from 'CliffWalking-v1'"):
+        FiniteMDP.from_env("CliffWalking-v1")
     with pytest.raises(UsageError, match="counted from 1"):
         FiniteMDP.from_env(Bare(P=ONE, isd=[1.0], action_space=Discrete(2, start=1)))
     assert FiniteMDP.from_env(Bare(P=ONE, isd=[1.0], action_space=Box(0, 1))).n_actions == 1

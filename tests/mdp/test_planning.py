@@ -289,7 +289,12 @@ def test_other_arguments_are_checked():
     mdp = corners()
     with pytest.raises(UsageError, match="tol=0 must be a number above 0"):
         value_iteration(mdp, 0.9, tol=0)
-    for horizon in (-1, 2.5, "3"):
+    for tol in ("1e-8", None, True):
+        with pytest.raises(UsageError, match="must be a number above 0"):
+            value_iteration(mdp, 0.9, tol=tol)
+    with pytest.raises(UsageError, match="V must be numbers"):
+        greedy_policy(mdp, ["a"] * 16, 0.9)
+    for horizon in (-1, 2.5, "3", np.array([1, 2])):
         with pytest.raises(UsageError, match="must be a whole number, at least 0"):
             finite_horizon(mdp, horizon)
     with pytest.raises(UsageError, match=r"horizon=1,000,000,000 over 16 states would take 238\.4 GiB"):
