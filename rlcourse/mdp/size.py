@@ -12,19 +12,22 @@ _BYTES_PAIR = 8 + 4 + 8
 """A state-action pair: where its outcomes begin, the same for planning, the expected reward."""
 
 
-def check_model_size(states: int, actions: int, outcomes: int = 1, *, limit: int = MEMORY_LIMIT) -> int:
+def check_model_size(
+    states: int, actions: int, outcomes: int = 1, *, beside: int = 0, limit: int = MEMORY_LIMIT
+) -> int:
     """The bytes that a model and planning on it will take; to be asked before the states are enumerated.
 
     Args:
         states: X.
         actions: A.
         outcomes: of one state-action pair, at most.
+        beside: bytes that a state takes beside, while the model is made.
         limit: bytes that are allowed.
 
     Raises:
         UsageError: it would take more than the limit; says how many states there are.
     """
-    size = states * actions * (outcomes * _BYTES_OUTCOME + _BYTES_PAIR)
+    size = states * (actions * (outcomes * _BYTES_OUTCOME + _BYTES_PAIR) + beside)
     if size > limit:
         raise UsageError(
             f"a model of {states:,} states x {actions} actions x {outcomes} outcomes would take {size / 2**30:,.1f} GiB, "

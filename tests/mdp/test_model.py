@@ -234,6 +234,7 @@ def test_reachable_states():
 
 def test_size_is_told_before_anything_is_built():
     assert check_model_size(1000, 4, 3) == 1000 * 4 * (3 * 37 + 20)
+    assert check_model_size(1000, 4, 3, beside=7) == 1000 * (4 * (3 * 37 + 20) + 7)
     with pytest.raises(UsageError, match=r"16,777,216 states x 4 actions x 3 outcomes would take 8\.2 GiB"):
         check_model_size(2**24, 4, 3)
     mdp = random_mdp(0, states=500, outcomes=3, missing=0.0)

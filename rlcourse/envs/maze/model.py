@@ -37,6 +37,8 @@ SCORE = kernel.FIRST_WALKER + kernel.SCORE
 
 Rows = tuple[NDArray[np.int64], NDArray[np.uint8]]
 """States as rows of `core` and `cells`."""
+_BYTES_ASSEMBLY = 150
+"""What an outcome takes while it is sorted into the model; measured."""
 
 
 def build_model(rules: MazeRules, life: int) -> FiniteMDP:
@@ -75,8 +77,10 @@ def _indexed_model(rules: MazeRules, life: int) -> FiniteMDP:
 
 def _reachable_model(rules: MazeRules, life: int) -> FiniteMDP:
     """States are numbered as they are found; the last one is the end."""
-    actions = range(int(rules.action_space.n))
+    actions, chances_each = range(int(rules.action_space.n)), len(_chances(rules))
     first = _first_rows(rules, life)
+    row, key = first[0][0].nbytes + first[1][0].nbytes, _keys(rules, first).itemsize
+    beside = 4 * row + 3 * key + _BYTES_ASSEMBLY * len(actions) * chances_each
     layers: list[Rows] = []
     known = _keys(rules, first)[:0]
     numbers = np.zeros(0, np.int64)  # of the known keys, which are sorted
@@ -92,7 +96,7 @@ def _reachable_model(rules: MazeRules, life: int) -> FiniteMDP:
         known = np.concatenate([known, keys[fresh]])
         order = np.argsort(known)
         known, numbers = known[order], numbers[order]
-        check_model_size(len(known), len(actions), len(_chances(rules)))
+        check_model_size(len(known), len(actions), chances_each, beside=beside)
         parts = [
             _take(after, np.flatnonzero(~ended & (chances > 0.0)))
             for action in actions

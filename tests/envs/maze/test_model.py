@@ -1,14 +1,19 @@
 """The finite model: exact optima that are known, and agreement with what happens when one plays."""
 
+import functools
+import tracemalloc
+
 import gymnasium
 import numpy as np
 import pytest
 
 import rlcourse  # noqa: F401  (registers the worlds)
+from rlcourse.envs.maze import model
 from rlcourse.envs.maze.kernel import LIFE
 from rlcourse.errors import UsageError
 from rlcourse.mdp import (
     FiniteMDP,
+    check_model_size,
     epsilon_soft,
     evaluate_policy,
     finite_horizon,
@@ -172,3 +177,16 @@ def test_a_model_that_counts_visits_and_returns_agrees_with_play():
 def test_too_many_states_are_counted():
     with pytest.raises(UsageError, match=r"92,358,976,733,184 states"):
         make("CandyMaze-v0", layout="S" + "1" * 40 + "E\n" + "." * 42).model()
+
+
+def test_a_search_for_states_stops_before_memory_is_gone(monkeypatch):
+    limit = 30 << 20
+    monkeypatch.setattr(model, "check_model_size", functools.partial(check_model_size, limit=limit))
+    rules = make("CourseMaze-v0", layout="candy8").rules
+    model.build_model(make("CourseMaze-v0").rules, 0)  # compiled before it is measured
+    tracemalloc.start()
+    with pytest.raises(UsageError, match=r"a model of [0-9,]+ states x 4 actions"):
+        model.build_model(rules, 0)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 1.5 * limit
