@@ -304,10 +304,13 @@ class _Reader:
                     raise UsageError(
                         f"{self._place(cell, phase)}: this {layout.word(cell)} cannot be reached"
                     )
-            leading = reachable(layout, exits or starts, phase, backward=True)
-            for start in starts:
-                if start not in leading:
-                    raise UsageError(f"{self._place(start, phase)}: no way leads from here to an exit")
+            for goals, what in (
+                ((exits, "an exit"),) if exits else (([candy], "a candy") for candy in candies)
+            ):
+                leading = reachable(layout, goals, phase, backward=True)
+                for start in starts:
+                    if start not in leading:
+                        raise UsageError(f"{self._place(start, phase)}: no way leads from here to {what}")
 
     def _place(self, cell: Cell, phase: int = 0) -> str:
         number, column, row = self.maps[phase][cell[0]]

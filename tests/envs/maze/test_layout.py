@@ -86,6 +86,7 @@ def test_a_map_that_an_editor_of_windows_saved(tmp_path):
         ("SC1E\n##..", "line 1, column 3: '1': this candy cannot be reached"),
         ("S<E", "line 1, column 3: 'E': this exit cannot be reached"),
         ("S.E\n##.\nS#.", "line 3, column 1: 'S': no way leads from here to an exit"),
+        ("S#S\n1#.", "line 1, column 3: 'S': no way leads from here to a candy"),
         ("S.E\n\nreward exits = 3", "line 3: unknown reward 'exits': did you mean exit"),
         ("S.E\n\nreward exit = much", "line 3: 'much' must be a number"),
         ("S.E\n\nreward exit = nan", "line 3: 'nan' must be a number"),
