@@ -335,7 +335,9 @@ class WorldVectorEnv(_Face, gymnasium.vector.VectorEnv[Any, Any, Any]):
             raise UsageError(
                 f"actions are {actions.dtype}{list(actions.shape)}, expected integers [{self.num_envs}]"
             )
-        actions = actions.astype(np.int64, copy=False)
+        actions = np.require(
+            actions, np.int64, "CW"
+        )  # compiled rules are compiled anew for every kind of array
         self._check_actions(actions)
         if not self._any_finished:
             outcome = self.rules.step(self._state, actions)

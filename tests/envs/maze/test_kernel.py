@@ -6,6 +6,7 @@ import pytest
 from numba import njit
 
 import rlcourse  # noqa: F401  (registers the worlds)
+from rlcourse.envs.maze import kernel
 from rlcourse.envs.maze.kernel import FIRST_WALKER, SCORE, WALKER, index_of, move, reset_member, step_member
 from tests.envs.variants import ODD_MAP
 
@@ -55,6 +56,21 @@ def race(core, cells, go, tile, plan, rule, first, second):
         earned[0] += move(core, cells, go, tile, plan, rule, 0, 0, first[t])[0]
         earned[1] += move(core, cells, go, tile, plan, rule, 0, 1, second[t])[0]
     return earned
+
+
+def test_actions_in_any_kind_of_array_use_the_rules_that_are_compiled():
+    env = gymnasium.make_vec("rlcourse/CandyMaze-v0", 4, vectorization_mode="vector_entry_point")
+    env.reset(seed=0)
+    env.step(np.zeros(4, np.int64))
+    compiled = len(kernel.step_batch.signatures)
+    for actions in (
+        np.zeros((4, 2), np.int64)[:, 0],
+        np.broadcast_to(np.int64(1), 4),
+        np.zeros(4, ">i8"),
+        [0] * 4,
+    ):
+        env.step(actions)
+    assert len(kernel.step_batch.signatures) == compiled
 
 
 def test_two_walkers_share_the_candies():
