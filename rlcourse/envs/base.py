@@ -336,7 +336,7 @@ class WorldVectorEnv(_Face, gymnasium.vector.VectorEnv[Any, Any, Any]):
                 f"actions are {actions.dtype}{list(actions.shape)}, expected integers [{self.num_envs}]"
             )
         actions = np.require(
-            actions, np.int64, "CW"
+            actions, np.int64, ("C", "W")
         )  # compiled rules are compiled anew for every kind of array
         self._check_actions(actions)
         if not self._any_finished:
