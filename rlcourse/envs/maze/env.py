@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rlcourse.envs.base import WorldEnv, WorldVectorEnv
 from rlcourse.envs.maze import kernel
@@ -11,11 +11,14 @@ from rlcourse.envs.maze.rules import MazeRules
 if TYPE_CHECKING:
     from rlcourse.mdp import FiniteMDP
 
+Table = dict[int, dict[int, list[tuple[float, int, float, bool]]]]
+
 
 class MazeEnv(WorldEnv):
     """A maze as a `gymnasium.Env`."""
 
     rules: MazeRules
+    _table: tuple[int, Table] | None = None
 
     def model(self) -> FiniteMDP:
         """The finite model of the world as it stands now; walls that change later are not in it, nor is the time limit.
@@ -31,9 +34,18 @@ class MazeEnv(WorldEnv):
         return build_model(self.rules, int(self._state["core"][0, kernel.LIFE]))
 
     @property
-    def P(self) -> dict[int, dict[int, list[tuple[float, int, float, bool]]]]:  # noqa: N802  (Gymnasium's name)
-        """The model in Gymnasium's form: `P[state][action]`, a list of (probability, next state, reward, terminated)."""
-        return self.model().to_P()
+    def P(self) -> Table:  # noqa: N802  (Gymnasium's name)
+        """The model in Gymnasium's form: `P[state][action]`, a list of (probability, next state, reward, terminated).
+
+        Kept until the walls change, since loops ask for `env.P[state][action]` again and again.
+        """
+        phase = self.rules.phase(self._state, 0)
+        if self._table is None or self._table[0] != phase:
+            self._table = (phase, self.model().to_P())
+        return self._table[1]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**super().__getstate__(), "_table": None}  # made anew where it is asked for
 
 
 class MazeVectorEnv(WorldVectorEnv):

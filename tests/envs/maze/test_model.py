@@ -1,6 +1,8 @@
 """The finite model: exact optima that are known, and agreement with what happens when one plays."""
 
+import copy
 import functools
+import pickle
 import tracemalloc
 
 import gymnasium
@@ -177,6 +179,18 @@ def test_a_model_that_counts_visits_and_returns_agrees_with_play():
 def test_too_many_states_are_counted():
     with pytest.raises(UsageError, match=r"92,358,976,733,184 states"):
         make("CandyMaze-v0", layout="S" + "1" * 40 + "E\n" + "." * 42).model()
+
+
+def test_the_dictionary_is_kept_until_the_walls_change():
+    env = make("BlockingMaze-v0", layout="S.E\n...\n\nfrom step 2\nS#E\n...\n")
+    env.reset(seed=0)
+    table = env.P
+    env.step(3)
+    assert env.P is table
+    assert table[0][1][0][1] == 1
+    env.step(2)
+    assert env.P[0][1][0][1] == 0
+    assert copy.deepcopy(env).P == pickle.loads(pickle.dumps(env)).P == env.P
 
 
 def test_a_search_for_states_stops_before_memory_is_gone(monkeypatch):
