@@ -335,9 +335,8 @@ class WorldVectorEnv(_Face, gymnasium.vector.VectorEnv[Any, Any, Any]):
             raise UsageError(
                 f"actions are {actions.dtype}{list(actions.shape)}, expected integers [{self.num_envs}]"
             )
-        actions = np.require(
-            actions, np.int64, ("C", "W")
-        )  # compiled rules are compiled anew for every kind of array
+        # Compiled rules would be compiled anew for every other kind of array.
+        actions = np.require(actions, np.int64, ("C", "W"))
         self._check_actions(actions)
         if not self._any_finished:
             outcome = self.rules.step(self._state, actions)
