@@ -39,6 +39,8 @@ WORDS = ("wall", "floor", "start", "exit", "trap", "cliff", "left", "right", "up
 """What a character can mean; a candy has a value, too: `candy 5`."""
 REWARDS = ("exit", "trap", "cliff", "move", "revisit", "bump")
 """The rewards that a map can set."""
+LARGEST_REWARD = 1e6
+"""Returns are counted in whole millionths: with this, 64 bits hold nine million steps of the largest reward."""
 STEPS = {"left": (0, -1), "right": (0, 1), "up": (-1, 0), "down": (1, 0)}
 """The directions, in the order of the actions 0-3: rows and columns to go."""
 MOST_CANDIES = 62
@@ -342,6 +344,6 @@ def _number(line: int, text: str) -> float:
         value = float(text)
     except ValueError:
         value = math.nan
-    if not abs(value) <= 1e9:
-        raise UsageError(f"line {line}: {text!r} must be a number (at most 1e9)")
+    if not abs(value) <= LARGEST_REWARD:
+        raise UsageError(f"line {line}: {text!r} must be a number (at most {LARGEST_REWARD:g})")
     return value

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from rlcourse.envs.maze import kernel
 from rlcourse.envs.maze.board import CANDIES, NEVER, NUMBER, UNITS, Board, directions, make_board
-from rlcourse.envs.maze.layout import REWARDS, Layout, load_layout
+from rlcourse.envs.maze.layout import LARGEST_REWARD, REWARDS, Layout, load_layout
 from rlcourse.envs.maze.observe import OBSERVATIONS
 from rlcourse.envs.options import LARGEST, check_choice, check_count, check_number
 from rlcourse.envs.rules import Outcome, Rules, State
@@ -91,7 +91,7 @@ class MazeRules(Rules):
         for name in REWARDS:
             value = getattr(self, f"{name}_reward")
             if value is not None:
-                check_number(f"{name}_reward", value, -1e9, 1e9)
+                check_number(f"{name}_reward", value, -LARGEST_REWARD, LARGEST_REWARD)
         starts = self.grid.find("start")
         if self.grid.find("cliff") and (self.start == "anywhere" or len(starts) > 1):
             raise UsageError("a cliff leads back to the start: with one, a maze has a single start")

@@ -173,6 +173,7 @@ def test_walls_change_in_the_life_of_a_copy_and_a_seed_begins_it_anew():
         ({"stay": 1}, "stay=1 must be true or false"),
         ({"patience": -1}, "patience=-1"),
         ({"exit_reward": "much"}, "exit_reward='much'"),
+        ({"move_reward": -1e7}, "move_reward=-10000000.0 must be"),
         ({"max_steps": 0}, "max_steps=0"),
         ({"revisit_reward": -1.0}, "observation='index'"),
         ({"layout": "S.C\nS.E"}, "single start"),
