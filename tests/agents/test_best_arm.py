@@ -8,24 +8,9 @@ import pytest
 from rlcourse.agents import make_agent
 from rlcourse.errors import UsageError
 from rlcourse.experiments import run_cell
+from tests.agents.worlds import watch
 
 BEST_ARM = ["successive_elimination", "sequential_halving", "lucb"]
-
-
-def watch(agent, steps):
-    """Let the agent learn, and keep what it did: actions and rewards, `[steps, S]` each."""
-    actions, rewards = [], []
-    update = agent.update
-
-    def spy(observation, pulled, paid):
-        actions.append(pulled.copy())
-        rewards.append(paid.copy())
-        update(observation, pulled, paid)
-
-    agent.update = spy
-    agent.learn(steps)
-    del agent.update
-    return np.array(actions), np.array(rewards)
 
 
 def arms_with(means, **options):

@@ -10,6 +10,7 @@ from rlcourse.agents.bandits.kl_index import argmax_kl_bound, bernoulli_upper
 from rlcourse.errors import UsageError
 from rlcourse.experiments import run_cell
 from rlcourse.streams import Streams
+from tests.agents.worlds import watch
 
 CHANGING = [
     "discounted_ucb",
@@ -19,22 +20,6 @@ CHANGING = [
     "cusum_ucb",
     "glr_kl_ucb",
 ]
-
-
-def watch(agent, steps):
-    """Let the agent learn, and keep what it did: actions and rewards, `[steps, S]` each."""
-    actions, rewards = [], []
-    update = agent.update
-
-    def spy(observation, pulled, paid):
-        actions.append(pulled.copy())
-        rewards.append(paid.copy())
-        update(observation, pulled, paid)
-
-    agent.update = spy
-    agent.learn(steps)
-    del agent.update
-    return np.array(actions), np.array(rewards)
 
 
 def feed(agent, arm, rewards):

@@ -97,3 +97,19 @@ class UnevenBandit(gymnasium.Env[int, int]):
 
 UNEVEN = "tests/UnevenBandit-v0"
 gymnasium.register(UNEVEN, entry_point=UnevenBandit)
+
+
+def watch(agent: BanditAgent, steps: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Let the agent learn, and keep what it did: actions and rewards, `[steps, S]` each."""
+    actions, rewards = [], []
+    update = agent.update
+
+    def spy(observation: Any, pulled: NDArray[np.int64], paid: NDArray[np.float64]) -> None:
+        actions.append(pulled.copy())
+        rewards.append(paid.copy())
+        update(observation, pulled, paid)
+
+    agent.update = spy  # type: ignore[method-assign]
+    agent.learn(steps)
+    del agent.update
+    return np.array(actions), np.array(rewards)
