@@ -8,24 +8,10 @@ import numpy as np
 import pygame
 from numpy.typing import NDArray
 
+from rlcourse.colours import BLACK, BLUE, DIM, GREY, ORANGE, PALE, PAPER, SKY_BLUE, VERMILION, WHITE, YELLOW
 from rlcourse.envs.bandits.base import BanditRules
 from rlcourse.envs.rules import State
-from rlcourse.viewer.canvas import (
-    BLACK,
-    BLUE,
-    DIM,
-    GREY,
-    ORANGE,
-    PALE,
-    PAPER,
-    SKY_BLUE,
-    VERMILION,
-    WHITE,
-    YELLOW,
-    fit,
-    pixels,
-    write,
-)
+from rlcourse.viewer.canvas import fit, pixels, write
 
 WIDTH, HEADER, MARGIN = 960, 84, 20
 """Width of the picture, height of its head and its margins, in pixels."""

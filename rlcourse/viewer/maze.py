@@ -8,12 +8,7 @@ import numpy as np
 import pygame
 from numpy.typing import NDArray
 
-from rlcourse.envs.maze import kernel
-from rlcourse.envs.maze.board import CANDIES, MAX_STEPS, NEVER, UNITS
-from rlcourse.envs.maze.layout import STEPS, Layout
-from rlcourse.envs.maze.rules import MazeRules
-from rlcourse.envs.rules import State
-from rlcourse.viewer.canvas import (
+from rlcourse.colours import (
     BLACK,
     BLUE,
     DIM,
@@ -27,9 +22,13 @@ from rlcourse.viewer.canvas import (
     WHITE,
     YELLOW,
     Colour,
-    pixels,
-    write,
 )
+from rlcourse.envs.maze import world
+from rlcourse.envs.maze.board import CANDIES, MAX_STEPS, NEVER, UNITS
+from rlcourse.envs.maze.layout import STEPS, Layout
+from rlcourse.envs.maze.rules import MazeRules
+from rlcourse.envs.rules import State
+from rlcourse.viewer.canvas import pixels, write
 
 LARGEST, SMALLEST, BOARD = 72, 8, 704
 """Side of a cell at most and at least, and of the board where cells are neither, in pixels."""
@@ -58,15 +57,15 @@ def paint(rules: MazeRules, state: State, row: int) -> NDArray[np.uint8]:
     Returns:
         `uint8 [H, W, 3]`; the size depends on the map only.
     """
-    layout, phase = rules.grid, rules.phase(state, row)
+    layout, which = rules.layout_of(state, row)
     side = max(SMALLEST, min(LARGEST, BOARD // max(layout.height, layout.width)))
-    board = _still(layout, phase, side * FINE).copy()
+    board = _still(layout, which, side * FINE).copy()
     _paint_visits(board, layout, state["cells"][row], side * FINE)
-    _paint_candies(board, layout, int(state["core"][row, kernel.LEFT_OVER]), side * FINE)
-    walker = state["core"][row, kernel.FIRST_WALKER :]
-    last = int(walker[kernel.LAST])
+    _paint_candies(board, layout, int(state["core"][row, world.REMAINING]), side * FINE)
+    walker = state["core"][row, world.FIRST_WALKER :]
+    last = int(walker[world.LAST])
     facing = rules.directions[last] if last >= 0 else (0, 0)
-    cell = divmod(int(walker[kernel.POSITION]), layout.width)
+    cell = divmod(int(walker[world.POSITION]), layout.width)
     _paint_walker(board, _box(cell, side * FINE), facing)
     board = pygame.transform.smoothscale(board, (layout.width * side, layout.height * side))
 
@@ -90,22 +89,22 @@ def _paint_header(surface: pygame.Surface, rules: MazeRules, state: State, row: 
     half = surface.get_width() / 2 - 1.5 * MARGIN
     candies = int(plan[CANDIES])
     upper = HEADER / 2 - (9 if candies else 0)
-    write(surface, f"step {int(core[kernel.CLOCK]):,}{limit}", (MARGIN, upper), 18, bold=True, width=half)
-    score = int(core[kernel.FIRST_WALKER + kernel.SCORE]) / UNITS
+    write(surface, f"step {int(core[world.CLOCK]):,}{limit}", (MARGIN, upper), 18, bold=True, width=half)
+    score = int(core[world.FIRST_WALKER + world.SCORE]) / UNITS
     right = surface.get_width() - MARGIN
     write(surface, f"return {score:,.6g}", (right, upper), 18, align="right", width=half)
     if candies:
-        left = int(core[kernel.LEFT_OVER]).bit_count()
+        left = int(core[world.REMAINING]).bit_count()
         write(surface, f"{candies - left} of {candies} candies", (MARGIN, upper + 22), 14, colour=DIM)
 
 
 @functools.lru_cache(maxsize=16)
-def _still(layout: Layout, phase: int, side: int) -> pygame.Surface:
+def _still(layout: Layout, which: int, side: int) -> pygame.Surface:
     """All that stays: floor, walls, exits, traps, cliffs, one-ways, wind, starts."""
     surface = pygame.Surface((layout.width * side, layout.height * side))
     surface.fill(WALL)
     for cell in layout.cells():
-        word, box = layout.word(cell, phase), _box(cell, side)
+        word, box = layout.word(cell, which), _box(cell, side)
         if word == "wall":
             continue
         pygame.draw.rect(surface, FLOOR, box)
@@ -123,7 +122,7 @@ def _still(layout: Layout, phase: int, side: int) -> pygame.Surface:
             pygame.draw.circle(surface, GREY, box.center, 0.36 * side, max(1, side // 24))
     line = max(1, side // 32)
     for cell in layout.cells():  # a grid between the cells of the floor
-        if layout.word(cell, phase) != "wall" and side >= CLEAR * FINE:
+        if layout.word(cell, which) != "wall" and side >= CLEAR * FINE:
             pygame.draw.rect(surface, WHITE, _box(cell, side), line)
     return surface
 

@@ -161,12 +161,17 @@ def test_same_problem_keeps_the_problem(name, kwargs):
     before = env.get_state()
     for plan in actions_for(env, 3):
         env.step(plan)
-    env.reset(options={"same_problem": True})
-    after = env.get_state()
-    assert np.array_equal(before["problem"], after["problem"])
-    for key in ("theta", "payoffs", "upto", "table", "initial", "totals", "chances"):
-        if key in before:
-            assert np.array_equal(before[key], after[key])
+    streams = env.rules.problem
+    for options in ({"same_problem": True}, {"hold": list(streams)}):
+        env.reset(options=options)
+        after = env.get_state()
+        for key in (*streams, "theta", "payoffs", "upto", "table", "initial", "totals", "chances"):
+            if key in before:
+                assert np.array_equal(before[key], after[key])
+    with pytest.raises(UsageError, match="unknown name 'everything'"):
+        env.reset(options={"hold": ["everything"]})
+    with pytest.raises(UsageError, match="must be a list of names"):
+        env.reset(options={"hold": streams[0]})
 
 
 def play(env, plans):
@@ -301,21 +306,24 @@ def test_bandits_truncate_and_tell_only_the_regret(name, kwargs):
 
 
 @cases_of(MAZES)
-def test_mazes_tell_only_the_mask(name, kwargs):
-    """It is there from the reset on, for every copy, and says which moves change the place."""
+def test_mazes_tell_only_the_mask_and_success(name, kwargs):
+    """The mask is there from the reset on, for every copy, and says which moves change the place."""
     env = gymnasium.make(name, **kwargs).unwrapped
     _, info = env.reset(seed=0)
     batch = native(name, kwargs)
-    assert batch.reset(seed=0)[1].keys() == {"action_mask", "_action_mask"}
+    told = {"chances", "_chances"} if kwargs.get("tell_chances") else set()
+    assert batch.reset(seed=0)[1].keys() == {"action_mask", "_action_mask"} | told
     for t in range(kwargs["max_steps"]):
-        assert list(info) == ["action_mask"]
+        assert list(info)[:1] == ["action_mask"]
+        assert info.get("is_success", False) is False
         assert info["action_mask"].dtype == np.int8
         assert env.action_space.contains(env.action_space.sample(mask=info["action_mask"]))
         _, _, terminated, truncated, info = env.step(t % env.action_space.n)
         infos = batch.step(np.full(4, t % env.action_space.n))[4]
-        assert infos.keys() == {"action_mask", "_action_mask"}
+        assert infos.keys() == {"action_mask", "_action_mask", "is_success", "_is_success"} | told
         assert infos["_action_mask"].all()
         if terminated:
+            assert isinstance(info["is_success"], bool)
             break
         assert truncated == (t + 1 == kwargs["max_steps"])
     env.step(0)  # after the end: harmless
