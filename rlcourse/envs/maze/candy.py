@@ -41,7 +41,7 @@ class CandyMazeEnv(MazeEnv):
 
     ## Arguments
     `layout="candy8"` (a name, a path or a text), `observation="index"`, `max_steps=200`, `slip=0.0`, `start="map"`,
-    `locked=False`, rewards, and what else `MazeRules` names.
+    `locked=False`, rewards, and what else `MazeOptions` names.
 
     ## Version History
     v0: first version.

@@ -118,7 +118,7 @@ def outcomes(
     plan: Any,
     rule: Any,
     w: Any,
-    action: Any,
+    actions: Any,
     side: Any,
     puff: Any,
     found: Any,
@@ -126,16 +126,16 @@ def outcomes(
     rewards: Any,
     terminated: Any,
 ) -> None:
-    """What an action of walker `w` leads to with this slip (0 left, 1 right, 2 none) and puff (-1, 0, 1), in every copy.
+    """What actions int64 [B] of walker `w` lead to with this slip (0 left, 1 right, 2 none) and puff (-1, 0, 1), in every copy.
 
     Where candies lie in boxes, one in a single box, `found` says whether the box that is entered, if any, holds it. The copies
     are moved; `chances` float64 [B] says how likely all this is where they stood.
     """
     world = World(core, cells, odds, go, tile, plan, rule)
-    stays = action == go.shape[2] - 1
-    slip = 0.0 if stays else rule[0, SLIP]
-    direction = action if stays else slipped(action, side)
     for i in range(len(core)):
+        stays = actions[i] == go.shape[2] - 1
+        slip = 0.0 if stays else rule[0, SLIP]
+        direction = actions[i] if stays else slipped(actions[i], side)
         here = core[i, FIRST_WALKER + w * WALKER + POSITION]
         chances[i] = 1.0 - slip if side == 2 else 0.5 * slip
         if rule[0, GUSTY] > 0.0 and tile[map_of(world, i), WIND, here] > 0:

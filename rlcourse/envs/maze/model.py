@@ -93,7 +93,8 @@ class ModelBuilder:
         plan[OWN_MAP] = 0
         self.still = board._replace(plan=plan)
         self.actions = range(int(rules.action_space.n))
-        self.outcomes = len(list(self.draws()))
+        one = self.rows(1)
+        self.outcomes = sum(1 for _ in self.successors(one, np.zeros(1, np.int64)))
 
     # ---------------------------------------------------------------- the two kinds
 
@@ -142,7 +143,7 @@ class ModelBuilder:
                 [
                     after.take(np.flatnonzero(~ended & (chances > 0.0)))
                     for action in self.actions
-                    for after, chances, _, ended in self.successors(layer, action)
+                    for after, chances, _, ended in self.successors(layer, np.full(len(layer.core), action))
                 ]
             )
         end = len(known)
@@ -171,7 +172,7 @@ class ModelBuilder:
         prob, reward = np.zeros(shape), np.zeros(shape)
         following, terminated = np.zeros(shape, np.int64), np.zeros(shape, np.bool_)
         for action in self.actions:
-            for k, (after, chances, rewards, ended) in enumerate(self.successors(rows, action)):
+            for k, (after, chances, rewards, ended) in enumerate(self.successors(rows, np.full(size, action))):
                 prob[:size, action, k] = chances
                 following[:size, action, k] = number(after, ended)
                 reward[:size, action, k] = rewards
@@ -277,13 +278,13 @@ class ModelBuilder:
         puffs = (0, -1, 1) if rule[0, GUSTY] > 0.0 and self.still.tile[:, WIND].any() else (0,)
         return itertools.product(sides, puffs, (0, 1) if self.rules.boxes else (0,))
 
-    def successors(self, rows: Rows, action: int, w: int = 0) -> Iterator[Successor]:
-        """What an action of walker `w` can lead to."""
+    def successors(self, rows: Rows, actions: NDArray[np.int64], w: int = 0) -> Iterator[Successor]:
+        """What actions `[B]` of walker `w` can lead to."""
         count = len(rows.core)
         for side, puff, found in self.draws():
             after = Rows(rows.core.copy(), rows.cells.copy())
             chances, rewards, ended = np.empty(count), np.empty(count), np.empty(count, np.bool_)
-            loops.outcomes(*self.world(after), w, action, side, puff, found, chances, rewards, ended)
+            loops.outcomes(*self.world(after), w, actions, side, puff, found, chances, rewards, ended)
             yield after, chances, rewards, ended
 
 

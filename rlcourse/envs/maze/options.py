@@ -30,7 +30,7 @@ class MazeOptions:
     either, `revisit` and `bump` are those of a move.
     """
 
-    layout: str = "candy8"
+    layout: str | None = "candy8"
     """The map: the name of one that comes with the package, the path of a .txt file, or the text itself."""
     observation: str = "index"
     """What is seen: index, position, senses, onehot, full, planes, window or rgb."""
@@ -180,7 +180,11 @@ class MazeOptions:
     @cached_property
     def grid(self) -> Layout:
         """The map."""
-        return load_layout(self.layout)
+        return self.own_layout() if self.layout is None else load_layout(self.layout)
+
+    def own_layout(self) -> Layout:
+        """The map of a world that makes its own, where no layout is given."""
+        raise UsageError("layout=None: this world needs a map: a name, the path of a .txt file, or the text itself")
 
     @property
     def height(self) -> int:
