@@ -15,7 +15,7 @@ PettingZoo is not installed with rlcourse: `pip install rlcourse[pettingzoo]`.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import gymnasium
 import numpy as np
@@ -110,14 +110,18 @@ class raw_env(AECEnv[str, Any, Any]):  # noqa: N801  (PettingZoo's name)
         options: those of `rlcourse/CandyDuel-v0` but `opponent`.
     """
 
-    metadata: dict[str, Any] = {**RENDER_METADATA, "name": "candy_duel_v0", "is_parallelizable": True}
+    metadata: ClassVar[dict[str, Any]] = {
+        **RENDER_METADATA,
+        "name": "candy_duel_v0",
+        "is_parallelizable": True,
+    }
 
     def __init__(self, render_mode: str | None = None, **options: Any) -> None:
         super().__init__()
         self._game = _Game(render_mode, options)
         self.render_mode = render_mode
         self.possible_agents = list(PLAYERS)
-        self.agents = []
+        self.agents: list[str] = []
         self._first: Any = None
 
     def observation_space(self, agent: str) -> gymnasium.Space[Any]:
@@ -184,13 +188,13 @@ class parallel_env(ParallelEnv[str, Any, Any]):  # noqa: N801  (PettingZoo's nam
         options: those of `rlcourse/CandyDuel-v0` but `opponent`; `moves` is "simultaneous" if it is not given.
     """
 
-    metadata: dict[str, Any] = {**RENDER_METADATA, "name": "candy_duel_v0"}
+    metadata: ClassVar[dict[str, Any]] = {**RENDER_METADATA, "name": "candy_duel_v0"}
 
     def __init__(self, render_mode: str | None = None, **options: Any) -> None:
         self._game = _Game(render_mode, {"moves": "simultaneous", **options})
         self.render_mode = render_mode
         self.possible_agents = list(PLAYERS)
-        self.agents = []
+        self.agents: list[str] = []
 
     def observation_space(self, agent: str) -> gymnasium.Space[Any]:
         """The same for both."""
@@ -215,9 +219,7 @@ class parallel_env(ParallelEnv[str, Any, Any]):  # noqa: N801  (PettingZoo's nam
 
     def step(
         self, actions: dict[str, Any]
-    ) -> tuple[
-        dict[str, Any], dict[str, float], dict[str, bool], dict[str, bool], dict[str, dict[str, Any]]
-    ]:
+    ) -> tuple[dict[str, Any], dict[str, float], dict[str, bool], dict[str, bool], dict[str, dict[str, Any]]]:
         """Both move: observations, rewards, terminations, truncations and infos of both."""
         if not self.agents:
             raise UsageError("the game is over: call reset()")

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from rlcourse.envs.maze import duel_loops, world
 from rlcourse.envs.maze.board import UNITS
 from rlcourse.envs.maze.env import MazeEnv, MazeVectorEnv
-from rlcourse.envs.maze.layout import Layout
 from rlcourse.envs.maze.observe import Sight
 from rlcourse.envs.maze.rules import MazeRules
 from rlcourse.envs.options import check_choice
@@ -49,7 +48,9 @@ class CandyDuel(MazeRules):
         if not isinstance(self.zero_sum, bool):
             raise UsageError(f"zero_sum={self.zero_sum!r} must be true or false")
         if not isinstance(self.opponent, str):
-            raise UsageError(f"opponent={self.opponent!r} must be 'random', 'greedy' or the folder of a saved agent")
+            raise UsageError(
+                f"opponent={self.opponent!r} must be 'random', 'greedy' or the folder of a saved agent"
+            )
 
     def check_map(self) -> None:
         """See `MazeOptions.check_map`."""
@@ -153,9 +154,7 @@ class CandyDuel(MazeRules):
 
     def describe_walker(self, walker: NDArray[np.int64]) -> str:
         """The scores of both (@ and &), and what the agent did."""
-        mine, theirs = (
-            walker[w * world.WALKER + world.SCORE] / UNITS for w in range(2)
-        )
+        mine, theirs = (walker[w * world.WALKER + world.SCORE] / UNITS for w in range(2))
         did = super().describe_walker(walker).partition(", ")
         return f"@ {mine:g}, & {theirs:g}{did[1]}{did[2]}"
 

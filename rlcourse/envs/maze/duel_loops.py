@@ -35,8 +35,9 @@ RANDOM, GREEDY = range(2)
 def nearest(world: World, i: Any, w: Any, far: Any) -> Any:
     """The first step of a shortest way to the nearest candy that is left; of equally near ones, to the dearest.
 
-    `far int32 [maps, phases, K, cells]` is how many steps each cell is from each candy, -1 where no way leads there. Of several
-    shortest ways it is the one that begins with the direction of the lowest number. Without a candy in reach: the first action.
+    `far int32 [maps, phases, K, cells]` is how many steps each cell is from each candy, -1 where no way leads there. Of
+    several shortest ways it is the one that begins with the direction of the lowest number; without a candy in reach it is
+    the first action.
     """
     here = world.core[i, FIRST_WALKER + w * WALKER + POSITION]
     which, phase = map_of(world, i), phase_at(world, i)

@@ -126,7 +126,7 @@ def outcomes(
     rewards: Any,
     terminated: Any,
 ) -> None:
-    """What actions int64 [B] of walker `w` lead to with this slip (0 left, 1 right, 2 none) and puff (-1, 0, 1), in every copy.
+    """What actions int64 [B] of walker `w` lead to, with this slip (0 left, 1 right, 2 none) and puff (-1, 0, 1).
 
     Where candies lie in boxes, one in a single box, `found` says whether the box that is entered, if any, holds it. The copies
     are moved; `chances` float64 [B] says how likely all this is where they stood.

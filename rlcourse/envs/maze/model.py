@@ -172,7 +172,9 @@ class ModelBuilder:
         prob, reward = np.zeros(shape), np.zeros(shape)
         following, terminated = np.zeros(shape, np.int64), np.zeros(shape, np.bool_)
         for action in self.actions:
-            for k, (after, chances, rewards, ended) in enumerate(self.successors(rows, np.full(size, action))):
+            for k, (after, chances, rewards, ended) in enumerate(
+                self.successors(rows, np.full(size, action))
+            ):
                 prob[:size, action, k] = chances
                 following[:size, action, k] = number(after, ended)
                 reward[:size, action, k] = rewards

@@ -184,7 +184,9 @@ class MazeOptions:
 
     def own_layout(self) -> Layout:
         """The map of a world that makes its own, where no layout is given."""
-        raise UsageError("layout=None: this world needs a map: a name, the path of a .txt file, or the text itself")
+        raise UsageError(
+            "layout=None: this world needs a map: a name, the path of a .txt file, or the text itself"
+        )
 
     @property
     def height(self) -> int:
