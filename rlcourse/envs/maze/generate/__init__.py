@@ -1,0 +1,1 @@
+"""Levels without end: mazes, rooms and fields, each drawn from a level seed."""
