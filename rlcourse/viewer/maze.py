@@ -61,7 +61,8 @@ def paint(rules: MazeRules, state: State, row: int) -> NDArray[np.uint8]:
     side = max(SMALLEST, min(LARGEST, BOARD // max(layout.height, layout.width)))
     board = _still(layout, which, side * FINE, rules.disguised).copy()
     _paint_visits(board, layout, state["cells"][row], side * FINE)
-    _paint_candies(board, rules, layout, which, state["core"][row], side * FINE)
+    cells = [divmod(int(cell), layout.width) for cell in rules.candy_cells(state, row)]
+    _paint_candies(board, rules, cells, state["core"][row], side * FINE)
     _paint_walkers(board, rules, layout, state["core"][row], side * FINE)
     lit = rules.sight.lit(rules.world(state), row)
     if lit is not None:
@@ -213,17 +214,21 @@ def _paint_visits(surface: pygame.Surface, layout: Layout, visits: NDArray[np.ui
 
 
 def _paint_candies(
-    surface: pygame.Surface, rules: MazeRules, layout: Layout, which: int, core: NDArray[np.int64], side: int
+    surface: pygame.Surface,
+    rules: MazeRules,
+    cells: list[tuple[int, int]],
+    core: NDArray[np.int64],
+    side: int,
 ) -> None:
     """What is left in the candy cells: candies, closed boxes, or the ghosts of candies that are not shown any more."""
-    ranks = sorted(set(rules.grid.values))
+    ranks = sorted(set(rules.values))
     dark = core[world.CLOCK] >= rules.board.plan[SHOWN]
     target = pygame.Surface(surface.get_size(), pygame.SRCALPHA) if dark else surface
-    for bit, cell in enumerate(layout.find("candy", which)):
+    for bit, (value, cell) in enumerate(zip(rules.values, cells, strict=True)):
         if core[world.REMAINING] >> bit & 1:
-            value, box = layout.value(cell, which), _box(cell, side)
+            box = _box(cell, side)
             if rules.boxes:
-                _paint_closed_box(target, box, value)
+                _paint_closed_box(target, box)
             else:
                 _paint_candy(target, box, value, ranks.index(value) / max(len(ranks) - 1, 1))
     if dark:
@@ -249,7 +254,7 @@ def _paint_candy(surface: pygame.Surface, box: pygame.Rect, value: float, rank: 
         write(surface, f"{value:g}", box.center, 0.34 * side, colour=ink, align="center", width=0.5 * side)
 
 
-def _paint_closed_box(surface: pygame.Surface, box: pygame.Rect, value: float) -> None:
+def _paint_closed_box(surface: pygame.Surface, box: pygame.Rect) -> None:
     """A parcel with a ribbon and a question mark."""
     side = box.width
     parcel = pygame.Rect(0, 0, round(0.72 * side), round(0.62 * side))

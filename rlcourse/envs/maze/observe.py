@@ -46,7 +46,7 @@ class Sight(ABC):
         self.shape = (rules.height, rules.width)
         self.walkers, self.tracked = rules.walkers, rules.tracked
         self.cues = rules.grid.alternatives if rules.cue else 0
-        self.values = sorted(set(rules.grid.values))
+        self.values = sorted(set(rules.values))
 
     @abstractmethod
     def read(self, world: World, w: int = 0) -> Seen:
@@ -294,7 +294,7 @@ def _look(
     """The channel of everything that can stand in a cell, by its place in `rule`; candies from `candy` on, by value."""
     look = np.full(FIRST_VALUE + rules.n_candies, -1, np.int64)
     look[[R_EXIT, R_TRAP, R_CLIFF]] = exit, exit if rules.disguised else trap, cliff
-    look[FIRST_VALUE:] = [candy + values.index(value) for value in rules.grid.values]
+    look[FIRST_VALUE:] = [candy + values.index(value) for value in rules.values]
     return look
 
 

@@ -91,6 +91,7 @@ class MazeOptions:
         {"exit": 10.0, "trap": -10.0, "cliff": -1.0, "move": -0.05}
     )
     """The world's rewards, for maps that say nothing else."""
+    known_starts: ClassVar[tuple[str, ...]] = ("map", "anywhere")
     walkers: ClassVar[int] = 1
     disguised: ClassVar[bool] = False
     """Traps look like exits."""
@@ -108,7 +109,7 @@ class MazeOptions:
     def check_values(self) -> None:
         """Each option for itself."""
         check_choice("observation", self.observation, KINDS)
-        check_choice("start", self.start, ("map", "anywhere"))
+        check_choice("start", self.start, self.known_starts)
         check_choice("drift", self.drift, DRIFTS)
         check_choice("drift_unit", self.drift_unit, ("episodes", "steps"))
         for name in ("window", "drift_every"):
@@ -150,8 +151,6 @@ class MazeOptions:
             raise UsageError(
                 "cue says which of several maps it is: the layout has no 'or', so it has one map"
             )
-        if self.occlusion and self.observation != "window":
-            raise UsageError(f"occlusion is for observation='window', not {self.observation!r}")
 
     def check_index(self) -> None:
         """Whether a number can say all of the state, if it has to."""
@@ -199,9 +198,14 @@ class MazeOptions:
         return self.grid.width
 
     @property
+    def values(self) -> list[float]:
+        """The values of the candies, in the order in which they are numbered."""
+        return self.grid.values
+
+    @property
     def n_candies(self) -> int:
         """The candy cells of the map."""
-        return len(self.grid.values)
+        return len(self.values)
 
     @cached_property
     def rewards(self) -> dict[str, float]:

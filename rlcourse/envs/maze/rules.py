@@ -65,13 +65,17 @@ class MazeRules(MazeOptions, Rules):
             steps=self.directions,
             starts=starts_of(self.grid, self.start == "anywhere"),
             plan=self.numbers(),
-            rule={
-                place.SLIP: self.slip,
-                place.GUSTY: float(self.gusty),
-                place.DRIFT_SIZE: self.drift_size,
-                **{place.R_EXIT + k: self.rewards[name] for k, name in enumerate(place.ORDER)},
-            },
+            rule=self.factors(),
         )
+
+    def factors(self) -> dict[int, float]:
+        """The options that are real numbers, and the rewards, by their place in `rule`."""
+        return {
+            place.SLIP: self.slip,
+            place.GUSTY: float(self.gusty),
+            place.DRIFT_SIZE: self.drift_size,
+            **{place.R_EXIT + k: self.rewards[name] for k, name in enumerate(place.ORDER)},
+        }
 
     def numbers(self) -> dict[int, int]:
         """The options that are whole numbers, by their place in `plan`."""
@@ -148,7 +152,7 @@ class MazeRules(MazeOptions, Rules):
             ("life", world.LIFE, 0, NEVER),
             ("episode", world.EPISODE, -1, NEVER),
             ("drift", world.DRIFTED, -1, NEVER),
-            ("level", world.LEVEL, 0, self.n_levels),
+            ("level", world.LEVEL, *self.level_range),
             *(("candies", column, 0, full) for column in (world.SPAWNED, world.REMAINING, world.FILLED)),
         ]
         walkers = range(world.FIRST_WALKER, core.shape[1], world.WALKER)
@@ -176,9 +180,9 @@ class MazeRules(MazeOptions, Rules):
         return int(plan[place.MAPS]) * int(plan[place.NUMBERS]) ** self.walkers << self.n_candies
 
     @property
-    def n_levels(self) -> int:
-        """The maps there are, numbered in the column LEVEL."""
-        return self.grid.alternatives
+    def level_range(self) -> tuple[int, int]:
+        """The numbers of the maps in the column LEVEL: from, to below."""
+        return 0, self.grid.alternatives
 
     def always_walls(self, state: State) -> NDArray[np.bool_]:
         """The cells that are walls whatever the time, in the map of each copy, `bool [B, cells]`."""
@@ -307,13 +311,25 @@ class MazeRules(MazeOptions, Rules):
             return self.grid, self.phase(state, row)
         return self.grid, int(state["core"][row, world.LEVEL])
 
+    def candy_cells(self, state: State, row: int) -> NDArray[np.int64]:
+        """The cells of the candies in the map of copy `row`, in the order in which they are numbered."""
+        arrays = self.world(state)
+        which = row if arrays.plan[place.OWN_MAP] else int(arrays.core[row, world.LEVEL])
+        slots = arrays.tile[which, place.SLOT]
+        cells = np.flatnonzero(slots >= place.FIRST_VALUE)
+        return cells[np.argsort(slots[cells])]
+
     def describe(self, state: State, row: int) -> str:
         """The clock, the return and the last action; the map with an @ where the walker is, without what is gone."""
         core = state["core"][row]
         lines = [f"step {core[world.CLOCK]}, {self.describe_walker(core[world.FIRST_WALKER :])}"]
         layout, which = self.layout_of(state, row)
         cells = [list(line) for line in layout.maps[which]]
-        for bit, (r, c) in enumerate(layout.find("candy", which)):
+        if self.disguised:  # traps look like exits
+            for r, c in layout.find("trap", which):
+                cells[r][c] = "E"
+        for bit, cell in enumerate(self.candy_cells(state, row)):
+            r, c = divmod(int(cell), layout.width)
             if not core[world.REMAINING] >> bit & 1:
                 cells[r][c] = "."
             elif self.boxes:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from rlcourse.envs.maze import generate
 from rlcourse.envs.maze.generate import KINDS, PLACINGS, STARTS, LevelOptions, generate_layout, least_floor
 from rlcourse.envs.maze.generate.field import DENSEST
-from rlcourse.envs.maze.layout import parse
+from rlcourse.envs.maze.reading import parse
 from rlcourse.errors import UsageError
 from tests.envs.maze.floors import SIDES, floor_of, placed
 
