@@ -166,9 +166,9 @@ def test_same_problem_keeps_the_problem(name, kwargs):
     with pytest.raises(UsageError, match="there is none yet"):
         env.reset(options={"same_problem": True})
     env.reset(seed=3)
-    before = env.get_state()
     for plan in actions_for(env, 3):
         env.step(plan)
+    before = env.get_state()
     streams = env.rules.problem
     for options in ({"same_problem": True}, {"hold": list(streams)}):
         env.reset(options=options)

@@ -99,8 +99,8 @@ class CandyDuel(MazeRules):
             raise UsageError(f"opponent={self.opponent!r} has learned another map, or with other actions")
         return agent.member(0), rules.sight
 
-    def replies(self, state: State) -> NDArray[np.int64]:
-        """What the opponent does in every copy, int64 `[B]`."""
+    def replies(self, state: State, over: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """What the opponent does in every copy, int64 `[B]`; where the game is `over` `[B]`, that means nothing."""
         copies, actions = len(state["core"]), int(self.action_space.n)
         if self.opponent not in PLAYERS:
             agent, sight = self.rival
@@ -108,9 +108,9 @@ class CandyDuel(MazeRules):
             if memory is not None:
                 raise UsageError(f"opponent={self.opponent!r} has a memory, for which a world has no place")
             return np.asarray(chosen, np.int64)
-        out = np.empty(copies, np.int64)
+        out = np.zeros(copies, np.int64)
         kind = PLAYERS[self.opponent]
-        duel_loops.choose(*self.world(state), 1, kind, self.far, actions, state["opponent"], out)
+        duel_loops.choose(*self.world(state), 1, kind, self.far, actions, state["opponent"], over, out)
         return out
 
     # ---------------------------------------------------------------- the game
@@ -129,9 +129,9 @@ class CandyDuel(MazeRules):
         over = waiting.copy()
         if self.moves == "alternating":
             duel_loops.move_all(*world, 0, actions, over, earned)
-            duel_loops.move_all(*world, 1, self.replies(state), over, earned)
+            duel_loops.move_all(*world, 1, self.replies(state, over), over, earned)
         else:
-            duel_loops.move_both(*world, actions, self.replies(state), over, earned)
+            duel_loops.move_both(*world, actions, self.replies(state, over), over, earned)
         truncated[:] = False
         duel_loops.finish(*world, waiting, over, truncated, won, mask)
         terminated[:] = over & ~waiting

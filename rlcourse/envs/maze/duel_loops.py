@@ -72,12 +72,17 @@ def choose(
     far: Any,
     actions: Any,
     stream: Any,
+    over: Any,
     out: Any,
 ) -> None:
-    """What a random or a greedy player does with walker `w`, into `out` int64 [B]; `actions` is how many there are."""
+    """What a random or a greedy player does with walker `w`, into `out` int64 [B], where it is not `over` bool [B].
+
+    `actions` is how many there are, `stream` uint64 [B] what the random one draws from.
+    """
     world = World(core, cells, odds, go, tile, plan, rule)
     for i in range(len(out)):
-        out[i] = next_integer(stream, i, actions) if kind == RANDOM else nearest(world, i, w, far)
+        if not over[i]:
+            out[i] = next_integer(stream, i, actions) if kind == RANDOM else nearest(world, i, w, far)
 
 
 @compiled

@@ -58,4 +58,4 @@ class DuelModelBuilder(ModelBuilder):
             return
         unused = {"opponent": np.zeros(len(rows.core), np.uint64)}
         state = {"core": rows.core, "cells": rows.cells, "odds": self.world(rows).odds, **unused}
-        yield self.rules.replies(state), 1.0
+        yield self.rules.replies(state, np.zeros(len(rows.core), np.bool_)), 1.0
