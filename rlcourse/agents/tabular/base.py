@@ -231,8 +231,7 @@ class TabularAgent(ControlAgent):
                     for part in parts:
                         part.result()
                     self.num_timesteps += piece
-                    self._x = world.read_all()
-                    world.moved(self._over)
+                    self._begin(self.venv.moved(self._over))  # type: ignore[attr-defined]
                 left -= piece
                 advance(piece)
                 piece = _next_piece(piece, time.perf_counter() - started)

@@ -198,8 +198,13 @@ def policy(me: Any, i: Any, x: Any, values: Any) -> None:
 @compiled
 def expected(me: Any, i: Any, x: Any, values: Any) -> Any:
     """sum_a pi(a|x) values(a), pi being the law of exploration."""
-    policy(me, i, x, values)
     total = 0.0
+    if me.exploration < SOFTMAX:
+        for a in range(len(values)):
+            total += values[a]
+        chance = epsilon(me, i, x)
+        return chance * total / len(values) + (1.0 - chance) * highest(values)
+    policy(me, i, x, values)
     for a in range(len(values)):
         total += me.scratch[i, a] * values[a]
     return total

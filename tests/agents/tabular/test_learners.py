@@ -13,7 +13,7 @@ import pytest
 import rlcourse
 from rlcourse.agents import load_agent, make_agent
 from rlcourse.errors import UsageError
-from tests.agents.tabular.worlds import LEARNERS, assert_same, build
+from tests.agents.tabular.worlds import ICE, LEARNERS, assert_same, build, watch
 
 every_learner = pytest.mark.parametrize("name", LEARNERS)
 STEPS = 150
@@ -120,3 +120,36 @@ def test_observations_that_are_none_are_refused() -> None:
     ):
         with pytest.raises((UsageError, ValueError)):
             agent.predict(wrong)
+
+
+@every_learner
+@pytest.mark.parametrize(
+    "options", [{"max_steps": 7}, {"env": "rlcourse/FourRooms-v0", "settings": {"max_steps": 40}}]
+)
+def test_the_compiled_loop_is_the_loop_of_steps(name: str, options: dict[str, Any]) -> None:
+    """Bit for bit, also where the one goes on with what the other has begun."""
+    compiled = make_agent(name, "FiniteWorld-v0", seeds=3, env_kwargs=options)
+    assert compiled._compiled_world() is not None
+    stepped = make_agent(name, "FiniteWorld-v0", seeds=3, env_kwargs=options)
+    for _ in range(2):
+        watch(stepped, STEPS)
+        assert_same(stepped, compiled.learn(STEPS))
+        stepped, compiled = compiled, stepped
+    assert compiled.episodes.sum() > 5
+
+
+@every_learner
+def test_the_compiled_loop_has_the_law_of_the_world(name: str) -> None:
+    """A maze and its model: with another luck, the same distribution of what is earned in the first episodes."""
+    options = {**ICE, "slip": 0.0}
+    world = build(name, 400, options).learn(60)
+    model = make_agent(
+        name,
+        "FiniteWorld-v0",
+        seeds=400,
+        env_kwargs={"env": "rlcourse/CandyMaze-v0", "settings": options},
+    ).learn(60)
+    gains = [(agent.earned + agent.running) for agent in (world, model)]
+    error = np.sqrt(sum(gain.var() for gain in gains) / 400)
+    assert abs(gains[0].mean() - gains[1].mean()) < 4.5 * error
+    assert error > 0
