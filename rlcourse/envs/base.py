@@ -21,7 +21,7 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
 from rlcourse.envs.options import check_count
-from rlcourse.envs.rules import Rules, State, build_rules, row_of
+from rlcourse.envs.rules import CompiledWorld, Rules, State, build_rules, row_of
 from rlcourse.errors import UsageError, did_you_mean
 from rlcourse.streams import stream_keys
 
@@ -425,6 +425,20 @@ class WorldVectorEnv(_Face, gymnasium.vector.VectorEnv[Any, Any, Any]):
             infos[key] = value
             infos["_" + key] = who.copy()
         return infos
+
+    def compiled_world(self) -> CompiledWorld | None:
+        """The copies for a loop in compiled code, which says with `moved` when it is done; `None` where there is none."""
+        return self.rules.compiled(self._state) if self._started else None
+
+    def moved(self, over: NDArray[np.bool_]) -> Any:
+        """A compiled loop has moved the copies: what they observe now.
+
+        Args:
+            over: bool `[num_envs]`, the copies whose episode is over.
+        """
+        self._finished = over.copy()
+        self._any_finished = bool(over.any())
+        return self.rules.observe(self._state)
 
     def render(self) -> tuple[Any, ...] | None:
         """A picture (`rgb_array`) or a text (`ansi`) for every copy."""

@@ -32,6 +32,19 @@ class Outcome(NamedTuple):
     info: dict[str, NDArray[Any]]
 
 
+class CompiledWorld(NamedTuple):
+    """Copies of a world as loops in compiled code step them, in place."""
+
+    arrays: Any
+    """A named tuple of arrays, the copies' state among them; handed to the functions as `world`."""
+    step: Any
+    """`step(world, i, action)`: moves copy `i`; reward, terminated, truncated."""
+    restart: Any
+    """`restart(world, i)`: begins its next episode."""
+    observe: Any
+    """`observe(world, i)`: the number of its state, which is what it observes."""
+
+
 class Rules(ABC):
     """The rules of a world on arrays. Subclasses are frozen dataclasses; their fields are its options."""
 
@@ -107,6 +120,10 @@ class Rules(ABC):
         info = {key: value[0] if value.ndim > 1 else value[0].item() for key, value in arrays.items()}
         seen = row_of(self.observe(state), 0)
         return seen, float(rewards[0]), bool(terminated[0]), bool(truncated[0]), info
+
+    def compiled(self, state: State) -> CompiledWorld | None:
+        """These copies for a loop in compiled code; `None` where the rules are not compiled, or no number is observed."""
+        return None
 
     def reset_info(self, state: State) -> dict[str, NDArray[Any]]:
         """What `info` says after a reset, arrays `[B, ...]` for the `reset_keys`."""

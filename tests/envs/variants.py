@@ -176,6 +176,11 @@ VARIANTS: dict[str, list[dict[str, Any]]] = {
     "DynaMaze-v0": [{"max_steps": 9}],
     "BlockingMaze-v0": [{"max_steps": 9}],
     "ShortcutMaze-v0": [{"max_steps": 9}],
+    "FiniteWorld-v0": [
+        {"max_steps": 9},
+        {"env": "Taxi-v4", "max_steps": 9},
+        {"env": "rlcourse/CandyMazeSlippery-v0", "settings": {"max_steps": 9}},
+    ],
 }
 
 IDS = sorted(name for name in gymnasium.registry if name.startswith("rlcourse/"))

@@ -141,6 +141,9 @@ class CandyDuel(MazeRules):
         """See `Rules.step_one`; a batch of one."""
         return super(MazeRules, self).step_one(state, action)
 
+    def compiled(self, state: State) -> None:
+        """See `Rules.compiled`; a compiled step is one of a single walker."""
+
     def observe_as(self, state: State, w: int) -> Seen:
         """What walker `w` sees: its own place first."""
         return self.sight.read(self.world(state), w)

@@ -195,7 +195,7 @@ def move(world: World, i: Any, w: Any, action: Any) -> Any:
     return advance(world, i, w, direction, gust)
 
 
-@inlined
+@compiled
 def step_member(world: World, i: Any, action: Any) -> Any:
     """One step of copy `i` with a single walker: reward, terminated, truncated."""
     reward, terminated = move(world, i, 0, action)
@@ -258,6 +258,24 @@ def index_of(world: World, i: Any, w: Any) -> Any:
         other = FIRST_WALKER + (1 - w) * WALKER
         number = number * plan[NUMBERS] + world.tile[which, NUMBER, core[i, other + POSITION]]
     return (number << plan[CANDIES]) + core[i, REMAINING]
+
+
+@compiled
+def restart(world: World, i: Any) -> None:
+    """Begin the next episode in copy `i`, as loops need it."""
+    reset_member(world, i, 0)
+
+
+@compiled
+def index_seen(world: World, i: Any) -> Any:
+    """What the only walker of copy `i` sees with `observation="index"`."""
+    return index_of(world, i, 0)
+
+
+@compiled
+def position_seen(world: World, i: Any) -> Any:
+    """What the only walker of copy `i` sees with `observation="position"`."""
+    return world.core[i, FIRST_WALKER + POSITION]
 
 
 @inlined

@@ -193,6 +193,9 @@ class CandyMazeLevels(LevelMaze):
         """See `Rules.step_one`; a batch of one, since every level has masks of its own."""
         return Rules.step_one(self, state, action)
 
+    def compiled(self, state: State) -> None:
+        """See `Rules.compiled`; where every episode has a map of its own, tables learn little."""
+
     def version(self, state: State, row: int) -> tuple[Any, ...]:
         """See `MazeRules.version`."""
         core = state["core"][row]

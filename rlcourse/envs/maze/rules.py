@@ -13,13 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rlcourse.envs.maze import board as place
-from rlcourse.envs.maze import loops, spawn, world
+from rlcourse.envs.maze import kernel, loops, spawn, world
 from rlcourse.envs.maze.board import NEVER, UNITS, Board, directions, make_board, starts_of
 from rlcourse.envs.maze.layout import Layout
 from rlcourse.envs.maze.observe import make_sight
 from rlcourse.envs.maze.options import MazeOptions
 from rlcourse.envs.maze.world import World
-from rlcourse.envs.rules import Outcome, Rules, Seen, State
+from rlcourse.envs.rules import CompiledWorld, Outcome, Rules, Seen, State
 from rlcourse.errors import UsageError
 
 ARROWS = ("left", "right", "up", "down", "up left", "up right", "down left", "down right")
@@ -270,6 +270,13 @@ class MazeRules(MazeOptions, Rules):
                 state["core"][:, world.FIRST_WALKER + world.POSITION] = np.arange(count)
                 masks[-1].append(list(self.reset_info(state)["action_mask"]))
         return masks
+
+    def compiled(self, state: State) -> CompiledWorld | None:
+        """See `Rules.compiled`; of numbers that are seen, the index and the position."""
+        observe = {"index": kernel.index_seen, "position": kernel.position_seen}.get(self.observation)
+        if observe is None or self.feedback:
+            return None
+        return CompiledWorld(self.world(state), kernel.step_member, kernel.restart, observe)
 
     def reset_info(self, state: State) -> dict[str, NDArray[Any]]:
         """`action_mask int8 [B, A]`: 1 for the actions that do not bump; `chances float64 [B, K]` where asked for."""
