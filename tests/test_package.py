@@ -22,6 +22,7 @@ HEAVY = (
     "numba",
     "pygame",
     "matplotlib",
+    "PIL",
     "scipy",
     "rich",
     "tyro",
