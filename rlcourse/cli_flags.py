@@ -157,6 +157,8 @@ def _placeholder(hint: Any, *, within_list: bool = False) -> str:
         return hint.__name__.upper()
     if hint is NoneType:
         return "None"
+    if origin is dict:
+        return "JSON"
     if origin in (list, tuple):
         if within_list:
             return "JSON"

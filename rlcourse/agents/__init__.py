@@ -17,9 +17,10 @@ if TYPE_CHECKING:
     from rlcourse.agents.base import Agent
 
 _BANDITS = "rlcourse.agents.bandits."
+_TABULAR = "rlcourse.agents.tabular."
 
 AGENTS: dict[str, str] = {
-    "random": _BANDITS + "reference:RandomArm",
+    "random": "rlcourse.agents.random:RandomAgent",
     "perfect_knowledge": _BANDITS + "reference:PerfectKnowledge",
     "epsilon_first": _BANDITS + "epsilon_first:EpsilonFirst",
     "epsilon_greedy": _BANDITS + "epsilon_greedy:EpsilonGreedy",
@@ -53,6 +54,9 @@ AGENTS: dict[str, str] = {
     "successive_elimination": _BANDITS + "best_arm:SuccessiveElimination",
     "sequential_halving": _BANDITS + "best_arm:SequentialHalving",
     "lucb": _BANDITS + "best_arm:LUCB",
+    "q_learning": _TABULAR + "q_learning:QLearning",
+    "sarsa": _TABULAR + "sarsa:Sarsa",
+    "expected_sarsa": _TABULAR + "expected_sarsa:ExpectedSarsa",
 }
 """Name -> "module:Class"."""
 

@@ -21,6 +21,7 @@ from rlcourse.agents.population import parse_seeds
 from rlcourse.agents.storage import write_agent_folder
 from rlcourse.errors import StorageError, UsageError
 from rlcourse.names import resolve_world, world_options
+from rlcourse.streams import Streams
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -47,6 +48,10 @@ class Agent(ABC):
     config: AgentConfig
     venv: VectorEnv[Any, Any, Any]
     """The worlds of the learners, `S` copies (times the copies a learner)."""
+    stream: Streams
+    """The members' random numbers."""
+    _predict_stream: Streams
+    """Those that predictions draw from, so that asking does not disturb the learning."""
 
     def __init__(
         self,
@@ -105,21 +110,91 @@ class Agent(ABC):
             Actions int64 with the leading shape of the observation, and the memory.
         """
 
-    @abstractmethod
-    def get_arrays(self) -> Arrays:
-        """Copies of all that the future of the population depends on: knowledge, random streams, worlds."""
+    # ---------------------------------------------------------------- what the world says of itself
+
+    def _said(self, name: str) -> Any:
+        """What the world says of itself beyond Gymnasium's interface; `None` where it says nothing.
+
+        A batch of ours is asked itself, of a batch of other environments the first one.
+        """
+        for world in (
+            self.venv.unwrapped,
+            *(env.unwrapped for env in getattr(self.venv.unwrapped, "envs", ())[:1]),
+        ):
+            if (said := getattr(world, name, None)) is not None:
+                return said
+        return None
+
+    def world_horizon(self) -> int | None:
+        """The rounds that the world says an episode has, or its time limit; `None` where it has neither."""
+        rounds = (
+            self._said("n_rounds")
+            or getattr(self._said("rules"), "max_steps", None)
+            or self.env_kwargs.get("max_episode_steps", self.spec.max_episode_steps)
+        )
+        return None if rounds is None else int(rounds)
+
+    # ---------------------------------------------------------------- saving, restoring, parting
 
     @abstractmethod
+    def _array_attributes(self) -> dict[str, str]:
+        """The arrays `[S, ...]` that the future depends on, streams and worlds apart: name in a file -> attribute."""
+
+    def _restored(self, *, in_place: bool) -> None:  # noqa: B027  (most have nothing to do)
+        """After the arrays were replaced; `in_place`: the worlds were put where they had been, too."""
+
+    def get_arrays(self) -> Arrays:
+        """Copies of all that the future of the population depends on: knowledge, random streams, worlds."""
+        arrays = {name: getattr(self, at).copy() for name, at in self._array_attributes().items()}
+        arrays["streams/agent"] = self.stream.state.copy()
+        arrays["streams/predict"] = self._predict_stream.state.copy()
+        world = self.venv.unwrapped
+        if hasattr(world, "get_state"):
+            arrays |= {f"world/{name}": array for name, array in world.get_state().items()}
+        return arrays
+
     def set_arrays(self, arrays: Arrays) -> None:
         """Go on from what `get_arrays` gave.
 
         Raises:
             StorageError: arrays that are not those of this agent in this world.
         """
+        mine = self.get_arrays()
+        for name in mine.keys() | arrays.keys():
+            if name not in arrays or name not in mine:
+                raise StorageError(
+                    f"array {name!r} is {'missing' if name in mine else 'unknown'} for {self.name}"
+                )
+            if arrays[name].shape != mine[name].shape or arrays[name].dtype != mine[name].dtype:
+                raise StorageError(
+                    f"array {name!r} is {arrays[name].dtype}{list(arrays[name].shape)}, expected "
+                    f"{mine[name].dtype}{list(mine[name].shape)}"
+                )
+        for name, attribute in self._array_attributes().items():
+            setattr(self, attribute, arrays[name].copy())
+        self.stream = Streams(arrays["streams/agent"].copy())
+        self._predict_stream = Streams(arrays["streams/predict"].copy())
+        world = {
+            name.removeprefix("world/"): array for name, array in arrays.items() if name.startswith("world/")
+        }
+        if world:
+            self.venv.unwrapped.set_state(world)  # type: ignore[attr-defined]
+        self._restored(in_place=bool(world))
 
-    @abstractmethod
     def member(self, k: int) -> Self:
         """The learner in place `k` (0 .. S-1) as a population of one, at the same point of its life."""
+        if isinstance(k, bool) or not isinstance(k, (int, np.integer)) or not -self.size <= k < self.size:
+            raise UsageError(f"member({k!r}) of a population of {self.size}: choose from 0..{self.size - 1}")
+        k %= self.size
+        one = type(self)(self.spec, seeds=[self.seeds[k]], env_kwargs=self.env_kwargs, **self.settings)
+        one.set_arrays({name: array[k : k + 1].copy() for name, array in self.get_arrays().items()})
+        one.num_timesteps = self.num_timesteps
+        return one
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle and deepcopy what `save` keeps; the worlds are made anew and put where they were."""
+        arguments = (self.spec, self.seeds, self.env_kwargs, self.settings)
+        return _revive, (type(self), arguments, self.get_arrays(), self.num_timesteps)
 
     def save(self, folder: str | Path) -> Path:
         """Write the population into a folder: arrays and JSON, no pickles. `load_agent` reads it.
@@ -166,3 +241,19 @@ class Agent(ABC):
     def __repr__(self) -> str:
         settings = "".join(f", {key}={value!r}" for key, value in self.settings.items())
         return f"{type(self).__name__}({self.spec.id!r}, seeds={self.size}{settings})"
+
+
+def _revive(kind: type[Agent], arguments: tuple[Any, ...], arrays: Arrays, num_timesteps: int) -> Agent:
+    """The agent that `__reduce__` took apart."""
+    spec, seeds, env_kwargs, settings = arguments
+    agent = kind(spec, seeds=seeds, env_kwargs=env_kwargs, **settings)
+    agent.set_arrays(arrays)
+    agent.num_timesteps = num_timesteps
+    return agent
+
+
+def check_steps(steps: int) -> int:
+    """A budget of steps; UsageError for what is none."""
+    if isinstance(steps, bool) or not isinstance(steps, (int, np.integer)) or steps < 1:
+        raise UsageError(f"steps={steps!r} must be a whole number of at least 1")
+    return int(steps)

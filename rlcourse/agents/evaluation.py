@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from gymnasium.vector import VectorEnv
 from numpy.typing import NDArray
 
 from rlcourse.agents.bandits.base import BanditAgent
+from rlcourse.agents.base import Agent
+from rlcourse.agents.observations import in_rows
 from rlcourse.agents.population import begin, make_population
 from rlcourse.errors import UsageError
 from rlcourse.progress import progress_bar
@@ -16,17 +18,33 @@ from rlcourse.streams import Streams
 
 COPIES = 4096
 """Episodes that are played side by side at most, over all members."""
+LONGEST = 10_000
+"""Steps after which an episode is cut off where the world says no limit: a policy may walk in circles for ever."""
+
+
+class Episodes(NamedTuple):
+    """Episodes that were played without learning, each array `[S, episodes]`."""
+
+    returns: NDArray[np.float64]
+    """Undiscounted."""
+    lengths: NDArray[np.int64]
+    """Steps."""
+    success: NDArray[np.bool_] | None
+    """What the world said of their ends (`info["is_success"]`); `None` where it says nothing of that kind."""
 
 
 def evaluate(
-    agent: BanditAgent, episodes: int = 100, *, deterministic: bool = True, progress: bool = False
+    agent: Agent, episodes: int = 100, *, deterministic: bool = True, progress: bool = False
 ) -> NDArray[np.float64]:
     """Play episodes with the policies as they are now; nothing is learned and training is not disturbed.
 
     A bandit strategy is asked for the machines that it has been playing: the hidden problem of its current game is kept, the
-    luck is fresh. Episode `j` of member `k` has a seed of its own, so neither the number of episodes nor the other members
-    change it. A policy that draws its actions draws them for all its episodes from the member's one stream for predictions,
-    which goes on: there the number of episodes matters, and a second evaluation is another one.
+    luck is fresh. All others play in worlds of their own, which begin anew. Episode `j` of member `k` has a seed of its own,
+    so neither the number of episodes nor the other members change it. A policy that draws its actions draws them for all its
+    episodes from the member's one stream for predictions, which goes on: there the number of episodes matters, and a second
+    evaluation is another one.
+
+    Where a world has no time limit, an episode is cut off after 10,000 steps.
 
     Args:
         agent: the population.
@@ -37,6 +55,13 @@ def evaluate(
     Returns:
         Undiscounted returns, float64 `[S, episodes]`.
     """
+    return play(agent, episodes, deterministic=deterministic, progress=progress).returns
+
+
+def play(
+    agent: Agent, episodes: int = 100, *, deterministic: bool = True, progress: bool = False
+) -> Episodes:
+    """`evaluate`, with the lengths of the episodes, and whether they succeeded."""
     if isinstance(episodes, bool) or not isinstance(episodes, (int, np.integer)) or episodes < 1:
         raise UsageError(f"episodes={episodes!r} must be a whole number of at least 1")
     seeds = Streams.from_seeds(agent.seeds, "evaluation").bits(int(episodes)) >> np.uint64(1)
@@ -45,43 +70,57 @@ def evaluate(
     with progress_bar(int(episodes), f"evaluate {agent.name}", show=progress) as advance:
         for start in range(0, int(episodes), width):
             parts.append(_play(agent, seeds[:, start : start + width], deterministic))
-            advance(parts[-1].shape[1])
-    return np.concatenate(parts, axis=1)
+            advance(parts[-1].returns.shape[1])
+    told = [part.success for part in parts if part.success is not None]
+    return Episodes(
+        np.concatenate([part.returns for part in parts], axis=1),
+        np.concatenate([part.lengths for part in parts], axis=1),
+        np.concatenate(told, axis=1) if len(told) == len(parts) else None,
+    )
 
 
-def _play(agent: BanditAgent, seeds: NDArray[np.uint64], deterministic: bool) -> NDArray[np.float64]:
+def _play(agent: Agent, seeds: NDArray[np.uint64], deterministic: bool) -> Episodes:
     """One episode for every seed `[S, N]`, side by side."""
     size, copies = seeds.shape
     venv = make_population(agent.spec, agent.env_kwargs, size * copies)
     observation = _reset(agent, venv, seeds)
-    returns = np.zeros(size * copies)
+    returns, lengths = np.zeros(size * copies), np.zeros(size * copies, np.int64)
+    success, told = np.zeros(size * copies, np.bool_), False
     running = np.ones(size * copies, np.bool_)
+    limit = agent.world_horizon() or LONGEST
     state = None
     episode_start = np.ones((size, copies), np.bool_)
     while True:
-        if agent.needs_truth:
+        if isinstance(agent, BanditAgent) and agent.needs_truth:
             truth = venv.unwrapped.arm_values()  # type: ignore[attr-defined]
             agent.tell(truth.reshape(size, copies, -1))
-        table = observation.reshape(size, copies, *observation.shape[1:])
-        actions, state = agent.predict(table, state, episode_start, deterministic)
-        observation, rewards, terminated, truncated, _ = venv.step(actions.reshape(-1))
+        actions, state = agent.predict(
+            in_rows(observation, (size, copies)), state, episode_start, deterministic
+        )
+        observation, rewards, terminated, truncated, infos = venv.step(actions.reshape(-1))
         returns[running] += rewards[running]
+        lengths += running
         done = terminated | truncated
-        running &= ~done
+        if "is_success" in infos:
+            told = True
+            ended = done & running
+            success[ended] = np.asarray(infos["is_success"])[ended]
+        running &= ~done & (lengths < limit)
         if not running.any():
             break
         if done.any():  # it idles through further episodes until the last one is over
             observation, _ = venv.reset(options={"reset_mask": done})
         episode_start = done.reshape(size, copies)
     venv.close()
-    return returns.reshape(size, copies)
+    table = (size, copies)
+    return Episodes(returns.reshape(table), lengths.reshape(table), success.reshape(table) if told else None)
 
 
-def _reset(agent: BanditAgent, venv: VectorEnv[Any, Any, Any], seeds: NDArray[np.uint64]) -> NDArray[Any]:
-    """Begin the episodes, in the problem of the agent's current game where the world can be put into it."""
+def _reset(agent: Agent, venv: VectorEnv[Any, Any, Any], seeds: NDArray[np.uint64]) -> Any:
+    """Begin the episodes; of a game, in the problem that is being played where the world can be put into it."""
     flat = [int(seed) for seed in seeds.reshape(-1)]
     world, training = venv.unwrapped, agent.venv.unwrapped
-    if not hasattr(world, "set_state"):
+    if not hasattr(world, "arm_values") or not hasattr(world, "set_state"):
         return begin(venv, flat)
     copies = seeds.shape[1]
     world.set_state({name: np.repeat(array, copies, axis=0) for name, array in training.get_state().items()})  # type: ignore[attr-defined]

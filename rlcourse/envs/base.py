@@ -11,7 +11,7 @@ from __future__ import annotations
 import copy
 import importlib
 import operator
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, ClassVar
 
 import gymnasium
@@ -21,8 +21,8 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
 from rlcourse.envs.options import check_count
-from rlcourse.envs.rules import Rules, State, build_rules
-from rlcourse.errors import UsageError
+from rlcourse.envs.rules import CompiledWorld, Rules, State, build_rules, row_of
+from rlcourse.errors import UsageError, did_you_mean
 from rlcourse.streams import stream_keys
 
 RENDER_METADATA: dict[str, Any] = {"render_modes": ["human", "rgb_array", "ansi"], "render_fps": 10}
@@ -56,33 +56,49 @@ class _Face:
         self, rows: NDArray[np.intp], seeds: Sequence[int] | None, options: dict[str, Any] | None
     ) -> None:
         """Reset `rows`, re-keying their streams from `seeds` where these are given."""
-        keep = bool((options or {}).get("same_problem", False))
-        if keep and not self._started:
-            raise UsageError(
-                "options={'same_problem': True} keeps the last episode's problem, but there is none yet"
-            )
+        hold = self._held(options or {})
         if seeds is not None:
             for name in self.rules.streams:
-                if not (keep and name == "problem"):
+                if name not in hold:
                     self._state[name][rows] = stream_keys(seeds, name)
             self.rules.revive(self._state, rows)
         self._started = True
-        self.rules.reset(self._state, rows, same_problem=keep)
+        self.rules.reset(self._state, rows, hold=hold)
+
+    def _held(self, options: dict[str, Any]) -> tuple[str, ...]:
+        """The problem streams that `same_problem` or `hold` name."""
+        known = self.rules.problem
+        hold = options.get("hold", ())
+        if isinstance(hold, str) or not isinstance(hold, Collection):
+            raise UsageError(f"options['hold']={hold!r} must be a list of names, out of {', '.join(known)}")
+        for name in hold:
+            if name not in known:
+                raise UsageError(f"options['hold']: {did_you_mean(str(name), known, kind='name')}")
+        chosen = known if options.get("same_problem", False) else tuple(hold)
+        if chosen and not self._started:
+            raise UsageError(
+                "options={'same_problem': True} keeps the last episode's problem, but there is none yet"
+                if options.get("same_problem")
+                else f"options['hold']={list(hold)!r} keeps what the last episode had, but there is none yet"
+            )
+        return chosen
 
     def _paint(self, row: int) -> Any:
         module, function = self.rules.painter.split(":")
         return getattr(importlib.import_module(module), function)(self.rules, self._state, row)
 
     def _snapshot(self) -> State:
-        return {name: array.copy() for name, array in self._state.items()}
+        derived = self.rules.derived
+        return {name: array.copy() for name, array in self._state.items() if name not in derived}
 
     def _restore(self, state: State) -> None:
-        if state.keys() != self._state.keys():
-            odd = sorted(state.keys() ^ self._state.keys())
+        mine = {name: array for name, array in self._state.items() if name not in self.rules.derived}
+        if state.keys() != mine.keys():
+            odd = sorted(state.keys() ^ mine.keys())
             raise UsageError(
                 f"this state is not one of {type(self).__name__}: it differs in {', '.join(odd)}"
             )
-        for name, array in self._state.items():
+        for name, array in mine.items():
             given = np.asarray(state[name])
             if given.shape != array.shape or given.dtype != array.dtype:
                 raise UsageError(
@@ -96,7 +112,9 @@ class _Face:
     def _write(self, state: State) -> None:
         """In place: some arrays may be views into others."""
         for name, array in self._state.items():
-            array[...] = state[name]
+            if name not in self.rules.derived:
+                array[...] = state[name]
+        self.rules.rebuild(self._state)
 
     def __setstate__(self, attributes: dict[str, Any]) -> None:
         self.__dict__.update(attributes)
@@ -126,7 +144,10 @@ class WorldEnv(_Face, gymnasium.Env[Any, Any]):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Any, dict[str, Any]]:
-        """Begin an episode: observation, info. `options={"same_problem": True}` keeps the last problem."""
+        """Begin an episode: observation, info.
+
+        `options={"same_problem": True}` keeps the last problem, `{"hold": [...]}` parts of it (`Rules.problem`).
+        """
         super().reset(seed=seed)
         if seed is None and not self._started:
             seed = int(self.np_random.integers(2**63))
@@ -134,7 +155,7 @@ class WorldEnv(_Face, gymnasium.Env[Any, Any]):
         if self.render_mode == "human":
             self.render()
         info = {key: value[0] for key, value in self.rules.reset_info(self._state).items()}
-        return self.rules.observe(self._state)[0], info
+        return row_of(self.rules.observe(self._state), 0), info
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """One action: observation, reward, terminated, truncated, info."""
@@ -260,7 +281,7 @@ class WorldVectorEnv(_Face, gymnasium.vector.VectorEnv[Any, Any, Any]):
         Args:
             seed: an int (copy `i` gets `seed + i`), one seed a copy, or `None` to go on with the streams as
                 they are.
-            options: `reset_mask`, `same_problem`; never altered.
+            options: `reset_mask`, `same_problem`, `hold`; never altered.
 
         Returns:
             Observations `[num_envs, ...]` and the info of the copies that were reset.
@@ -374,7 +395,7 @@ class WorldVectorEnv(_Face, gymnasium.vector.VectorEnv[Any, Any, Any]):
         final_obs = np.full(self.num_envs, None, dtype=object)
         rows = np.flatnonzero(done)
         for row in rows:
-            final_obs[row] = last[row]
+            final_obs[row] = row_of(last, int(row))
         self._begin(rows, None, None)
         infos: dict[str, Any] = {"final_obs": final_obs, "_final_obs": done.copy()}
         infos["final_info"] = self._infos(info, done)
@@ -404,6 +425,20 @@ class WorldVectorEnv(_Face, gymnasium.vector.VectorEnv[Any, Any, Any]):
             infos[key] = value
             infos["_" + key] = who.copy()
         return infos
+
+    def compiled_world(self) -> CompiledWorld | None:
+        """The copies for a loop in compiled code, which says with `moved` when it is done; `None` where there is none."""
+        return self.rules.compiled(self._state) if self._started else None
+
+    def moved(self, over: NDArray[np.bool_]) -> Any:
+        """A compiled loop has moved the copies: what they observe now.
+
+        Args:
+            over: bool `[num_envs]`, the copies whose episode is over.
+        """
+        self._finished = over.copy()
+        self._any_finished = bool(over.any())
+        return self.rules.observe(self._state)
 
     def render(self) -> tuple[Any, ...] | None:
         """A picture (`rgb_array`) or a text (`ansi`) for every copy."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from abc import ABC, abstractmethod
+from collections.abc import Collection
 from typing import Any, ClassVar, NamedTuple
 
 import gymnasium
@@ -18,6 +19,8 @@ from numpy.typing import NDArray
 from rlcourse.errors import UsageError, did_you_mean
 
 State = dict[str, NDArray[Any]]
+Seen = NDArray[Any] | dict[str, NDArray[Any]]
+"""Observations of a batch: an array `[B, ...]`, or a dictionary of arrays where the space is a `Dict`."""
 
 
 class Outcome(NamedTuple):
@@ -29,12 +32,31 @@ class Outcome(NamedTuple):
     info: dict[str, NDArray[Any]]
 
 
+class CompiledWorld(NamedTuple):
+    """Copies of a world as loops in compiled code step them, in place."""
+
+    arrays: Any
+    """A named tuple of arrays, the copies' state among them; handed to the functions as `world`."""
+    step: Any
+    """`step(world, i, action)`: moves copy `i`; reward, terminated, truncated."""
+    restart: Any
+    """`restart(world, i)`: begins its next episode."""
+    observe: Any
+    """`observe(world, i)`: the number of its state, which is what it observes."""
+
+
 class Rules(ABC):
     """The rules of a world on arrays. Subclasses are frozen dataclasses; their fields are its options."""
 
     streams: ClassVar[tuple[str, ...]]
-    """Names of the random streams that a sub-environment owns; `state[name]` is `uint64 [B]`. A stream called
-    "problem" decides what the episode is about, and can be held fixed (`options={"same_problem": True}`)."""
+    """Names of the random streams that a sub-environment owns; `state[name]` is `uint64 [B]`."""
+
+    problem: ClassVar[tuple[str, ...]] = ("problem",)
+    """Those of the streams that decide what an episode is about. `reset(options={"hold": [...]})` keeps what the named
+    ones drew last, `options={"same_problem": True}` what all of them drew."""
+
+    derived: ClassVar[tuple[str, ...]] = ()
+    """Arrays of the state that follow from the others: no snapshot has them, `rebuild` makes them."""
 
     reset_keys: ClassVar[tuple[str, ...]] = ()
     """The keys of `info` that `reset` gives, too: they depend on the state alone (see `reset_info`)."""
@@ -63,9 +85,12 @@ class Rules(ABC):
             UsageError: the array and what is wrong with it.
         """
 
+    def rebuild(self, state: State) -> None:  # noqa: B027  (most have nothing to do)
+        """Make the `derived` arrays anew, after a snapshot was restored."""
+
     @abstractmethod
-    def reset(self, state: State, rows: NDArray[np.intp], *, same_problem: bool) -> None:
-        """Begin an episode in the sub-environments `rows`; `same_problem` keeps what the last was about."""
+    def reset(self, state: State, rows: NDArray[np.intp], *, hold: Collection[str] = ()) -> None:
+        """Begin an episode in the sub-environments `rows`; what the `problem` streams in `hold` drew last is kept."""
 
     @abstractmethod
     def step(self, state: State, actions: NDArray[np.int64]) -> Outcome:
@@ -81,7 +106,7 @@ class Rules(ABC):
         outcome = self.step(state, actions)
         for name, array in state.items():
             array[rows] = before[name]
-        self.reset(state, rows, same_problem=False)
+        self.reset(state, rows)
         outcome.rewards[rows] = 0.0
         outcome.terminated[rows] = False
         outcome.truncated[rows] = False
@@ -93,19 +118,31 @@ class Rules(ABC):
         """Move a batch of one: what `gymnasium.Env.step` gives. Rules may have a quicker way."""
         rewards, terminated, truncated, arrays = self.step(state, np.array([action], np.int64))
         info = {key: value[0] if value.ndim > 1 else value[0].item() for key, value in arrays.items()}
-        return self.observe(state)[0], float(rewards[0]), bool(terminated[0]), bool(truncated[0]), info
+        seen = row_of(self.observe(state), 0)
+        return seen, float(rewards[0]), bool(terminated[0]), bool(truncated[0]), info
+
+    def compiled(self, state: State) -> CompiledWorld | None:
+        """These copies for a loop in compiled code; `None` where the rules are not compiled, or no number is observed."""
+        return None
 
     def reset_info(self, state: State) -> dict[str, NDArray[Any]]:
         """What `info` says after a reset, arrays `[B, ...]` for the `reset_keys`."""
         return {}
 
     @abstractmethod
-    def observe(self, state: State) -> NDArray[Any]:
-        """The observations of the whole batch, a new array `[B, ...]`."""
+    def observe(self, state: State) -> Seen:
+        """The observations of the whole batch, a new array `[B, ...]`, or a dictionary of such."""
 
     @abstractmethod
     def describe(self, state: State, row: int) -> str:
         """The sub-environment `row` in a few lines of text, for `render_mode="ansi"`."""
+
+
+def row_of(seen: Seen, row: int) -> Any:
+    """The observation of one sub-environment."""
+    if isinstance(seen, dict):
+        return {name: part[row] for name, part in seen.items()}
+    return seen[row]
 
 
 def build_rules(rules_class: type[Rules], options: dict[str, Any]) -> Rules:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from rlcourse.agents import agent_class
 from rlcourse.agents.bandits.base import BanditAgent
+from rlcourse.agents.base import Agent, check_steps
 from rlcourse.agents.population import parse_seeds
 from rlcourse.errors import UsageError
 from rlcourse.experiments.cell import Cell, join
@@ -85,7 +86,7 @@ def run_chunk(
     )
 
 
-def record(learner: BanditAgent, steps: int, *, points: int = 200, progress: bool = False) -> Cell:
+def record(learner: Agent, steps: int, *, points: int = 200, progress: bool = False) -> Cell:
     """Let a population that stands learn for `steps` more steps, and record these.
 
     Args:
@@ -103,11 +104,12 @@ def record(learner: BanditAgent, steps: int, *, points: int = 200, progress: boo
     finally:
         learner.venv = worlds
     scores = recorder.scores()
-    if recorder.has_regret:
+    if recorder.has_regret and isinstance(learner, BanditAgent):
         values = worlds.unwrapped.arm_values()  # type: ignore[attr-defined]
         chosen = np.take_along_axis(values, learner.recommendation()[:, None], axis=1)[:, 0]
         scores["simple_regret"] = values.max(axis=1) - chosen
-    scores |= learner.final_scores()
+    if isinstance(learner, BanditAgent):
+        scores |= learner.final_scores()
     return Cell(
         agent=learner.name,
         env=learner.spec.id,
@@ -118,7 +120,7 @@ def record(learner: BanditAgent, steps: int, *, points: int = 200, progress: boo
         steps=recorder.checkpoints,
         curves=recorder.curves,
         scores=scores,
-        optimum=recorder.optimum(),
+        optimum={metric: best for metric, best in recorder.optimum().items() if metric in scores},
         wall_seconds=time.perf_counter() - started,
     )
 
@@ -139,7 +141,7 @@ def build_learner(
     env_kwargs: dict[str, Any],
     *,
     many_episodes: bool = False,
-) -> tuple[BanditAgent, int]:
+) -> tuple[Agent, int]:
     """The population and its budget; a `horizon` that is not set is the budget, or a shorter episode.
 
     Args:
@@ -155,16 +157,14 @@ def build_learner(
         UsageError: see `run_cell`.
     """
     kind = agent_class(agent)
-    if not issubclass(kind, BanditAgent):
-        raise UsageError(f"{agent} is no bandit strategy, and only those can be run in a cell")
-    if steps is not None and (
-        isinstance(steps, bool) or not isinstance(steps, (int, np.integer)) or steps < 1
-    ):
-        raise UsageError(f"steps={steps!r} must be a whole number of at least 1")
+    if steps is not None:
+        steps = check_steps(steps)
     plans = "horizon" in {field.name for field in dataclasses.fields(kind.config_class)}
     plans = plans and agent_kwargs.get("horizon") is None
     settings = {**agent_kwargs, "horizon": int(steps)} if steps is not None and plans else agent_kwargs
     learner = kind(env, seeds=seeds, env_kwargs=env_kwargs, **settings)
+    if not isinstance(learner, BanditAgent) and not hasattr(learner.venv.unwrapped, "arm_values"):
+        raise UsageError(f"{agent} in {learner.spec.id}: only bandits can be run in a cell")
     rounds = learner.world_horizon()
     if steps is None:
         if rounds is None:

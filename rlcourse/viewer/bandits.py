@@ -13,9 +13,7 @@ import numpy as np
 import pygame
 from numpy.typing import NDArray
 
-from rlcourse.envs.bandits.base import BanditRules
-from rlcourse.envs.rules import State
-from rlcourse.viewer.canvas import (
+from rlcourse.colours import (
     BLACK,
     BLUE,
     DIM,
@@ -29,10 +27,10 @@ from rlcourse.viewer.canvas import (
     VERMILION,
     WHITE,
     YELLOW,
-    fit,
-    pixels,
-    write,
 )
+from rlcourse.envs.bandits.base import BanditRules
+from rlcourse.envs.rules import State
+from rlcourse.viewer.canvas import fit, pixels, write
 from rlcourse.viewer.overlay import Values, paint_value, value_range
 
 WIDTH, HEADER, MARGIN = 960, 84, 20

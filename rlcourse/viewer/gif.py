@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from rlcourse.colours import PAPER
 from rlcourse.errors import UsageError
 from rlcourse.folders import replace_file
-from rlcourse.viewer.canvas import PAPER
 
 MOST_FRAMES = 500
 """Frames of a GIF at most: 50 seconds at ten a second, some megabytes, and 250 MB of memory while it is written."""

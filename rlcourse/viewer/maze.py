@@ -8,12 +8,7 @@ import numpy as np
 import pygame
 from numpy.typing import NDArray
 
-from rlcourse.envs.maze import kernel
-from rlcourse.envs.maze.board import CANDIES, MAX_STEPS, NEVER, UNITS
-from rlcourse.envs.maze.layout import STEPS, Layout
-from rlcourse.envs.maze.rules import MazeRules
-from rlcourse.envs.rules import State
-from rlcourse.viewer.canvas import (
+from rlcourse.colours import (
     BLACK,
     BLUE,
     DIM,
@@ -27,9 +22,13 @@ from rlcourse.viewer.canvas import (
     WHITE,
     YELLOW,
     Colour,
-    pixels,
-    write,
 )
+from rlcourse.envs.maze import world
+from rlcourse.envs.maze.board import MAX_STEPS, NEVER, SHOWN, UNITS
+from rlcourse.envs.maze.layout import STEPS, Layout
+from rlcourse.envs.maze.rules import MazeRules
+from rlcourse.envs.rules import State
+from rlcourse.viewer.canvas import pixels, write
 
 LARGEST, SMALLEST, BOARD = 72, 8, 704
 """Side of a cell at most and at least, and of the board where cells are neither, in pixels."""
@@ -48,7 +47,7 @@ CANDY_COLOURS = (YELLOW, ORANGE, PURPLE, VERMILION)
 
 
 def paint(rules: MazeRules, state: State, row: int) -> NDArray[np.uint8]:
-    """The game of the copy `row` as a picture.
+    """The game of the copy `row` as a picture; what the walker cannot see is dimmed.
 
     Args:
         rules: the rules of the maze.
@@ -58,16 +57,16 @@ def paint(rules: MazeRules, state: State, row: int) -> NDArray[np.uint8]:
     Returns:
         `uint8 [H, W, 3]`; the size depends on the map only.
     """
-    layout, phase = rules.grid, rules.phase(state, row)
+    layout, which = rules.layout_of(state, row)
     side = max(SMALLEST, min(LARGEST, BOARD // max(layout.height, layout.width)))
-    board = _still(layout, phase, side * FINE).copy()
+    board = _still(layout, which, side * FINE, rules.disguised).copy()
     _paint_visits(board, layout, state["cells"][row], side * FINE)
-    _paint_candies(board, layout, int(state["core"][row, kernel.LEFT_OVER]), side * FINE)
-    walker = state["core"][row, kernel.FIRST_WALKER :]
-    last = int(walker[kernel.LAST])
-    facing = rules.directions[last] if last >= 0 else (0, 0)
-    cell = divmod(int(walker[kernel.POSITION]), layout.width)
-    _paint_walker(board, _box(cell, side * FINE), facing)
+    cells = [divmod(int(cell), layout.width) for cell in rules.candy_cells(state, row)]
+    _paint_candies(board, rules, cells, state["core"][row], side * FINE)
+    _paint_walkers(board, rules, layout, state["core"][row], side * FINE)
+    lit = rules.sight.lit(rules.world(state), row)
+    if lit is not None:
+        _dim(board, lit, side * FINE)
     board = pygame.transform.smoothscale(board, (layout.width * side, layout.height * side))
 
     width = max(NARROWEST, board.get_width() + 2 * MARGIN)
@@ -83,35 +82,58 @@ def _box(cell: tuple[int, int], side: int) -> pygame.Rect:
 
 
 def _paint_header(surface: pygame.Surface, rules: MazeRules, state: State, row: int) -> None:
-    """The clock, the return, and how many candies are left."""
+    """The clock, the return of each walker, how many candies were found, and the cue while it is shown."""
     core, plan = state["core"][row], rules.board.plan
     pygame.draw.rect(surface, WHITE, (0, 0, surface.get_width(), HEADER))
     limit = "" if plan[MAX_STEPS] == NEVER else f" of {int(plan[MAX_STEPS]):,}"
     half = surface.get_width() / 2 - 1.5 * MARGIN
-    candies = int(plan[CANDIES])
-    upper = HEADER / 2 - (9 if candies else 0)
-    write(surface, f"step {int(core[kernel.CLOCK]):,}{limit}", (MARGIN, upper), 18, bold=True, width=half)
-    score = int(core[kernel.FIRST_WALKER + kernel.SCORE]) / UNITS
+    notes = _notes(rules, core)
+    upper, lower = HEADER / 2 - (9 if notes else 0), HEADER / 2 + 13
+    write(surface, f"step {int(core[world.CLOCK]):,}{limit}", (MARGIN, upper), 18, bold=True, width=half)
+    scores = [
+        int(core[world.FIRST_WALKER + w * world.WALKER + world.SCORE]) / UNITS for w in range(rules.walkers)
+    ]
     right = surface.get_width() - MARGIN
-    write(surface, f"return {score:,.6g}", (right, upper), 18, align="right", width=half)
-    if candies:
-        left = int(core[kernel.LEFT_OVER]).bit_count()
-        write(surface, f"{candies - left} of {candies} candies", (MARGIN, upper + 22), 14, colour=DIM)
+    if len(scores) == 1:
+        write(surface, f"return {scores[0]:,.6g}", (right, upper), 18, align="right", width=half)
+    else:
+        text = f"blue {scores[0]:,.6g} : {scores[1]:,.6g} red"
+        write(surface, text, (right, upper), 18, align="right", width=half)
+    if notes:
+        write(surface, ", ".join(notes), (MARGIN, lower), 14, colour=DIM, width=2 * half)
+
+
+def _notes(rules: MazeRules, core: NDArray[np.int64]) -> list[str]:
+    """What the head says in its second line."""
+    notes = []
+    dark = core[world.CLOCK] >= rules.board.plan[SHOWN]
+    remaining, spawned = int(core[world.REMAINING]).bit_count(), int(core[world.SPAWNED]).bit_count()
+    if rules.boxes:
+        found = spawned - int(core[world.FILLED]).bit_count()
+        notes.append(f"{found} of {spawned} candies found, {remaining} of {rules.n_candies} boxes closed")
+    elif spawned:
+        notes.append(f"{spawned - remaining} of {spawned} candies")
+    if rules.cue:
+        told = "the cue is over" if dark else f"cue {int(core[world.LEVEL]) + 1} of {rules.grid.alternatives}"
+        notes.append(told)
+    elif dark:
+        notes.append("it is dark")
+    return notes
 
 
 @functools.lru_cache(maxsize=16)
-def _still(layout: Layout, phase: int, side: int) -> pygame.Surface:
-    """All that stays: floor, walls, exits, traps, cliffs, one-ways, wind, starts."""
+def _still(layout: Layout, which: int, side: int, disguised: bool) -> pygame.Surface:
+    """All that stays: floor, walls, exits, traps (which can look like exits), cliffs, one-ways, wind, starts."""
     surface = pygame.Surface((layout.width * side, layout.height * side))
     surface.fill(WALL)
     for cell in layout.cells():
-        word, box = layout.word(cell, phase), _box(cell, side)
+        word, box = layout.word(cell, which), _box(cell, side)
         if word == "wall":
             continue
         pygame.draw.rect(surface, FLOOR, box)
         if layout.wind:
             _paint_wind(surface, box, layout.wind[cell[1]])
-        if word == "exit":
+        if word == "exit" or (word == "trap" and disguised):
             _paint_exit(surface, box)
         elif word == "trap":
             _paint_trap(surface, box)
@@ -119,11 +141,11 @@ def _still(layout: Layout, phase: int, side: int) -> pygame.Surface:
             _paint_cliff(surface, box)
         elif word in STEPS:
             _paint_arrow(surface, box, STEPS[word], DIM, 0.3)
-        elif word == "start" and len(layout.find("start")) < 10:
+        elif word == "start" and len(layout.find("start", which)) < 10:
             pygame.draw.circle(surface, GREY, box.center, 0.36 * side, max(1, side // 24))
     line = max(1, side // 32)
     for cell in layout.cells():  # a grid between the cells of the floor
-        if layout.word(cell, phase) != "wall" and side >= CLEAR * FINE:
+        if layout.word(cell, which) != "wall" and side >= CLEAR * FINE:
             pygame.draw.rect(surface, WHITE, _box(cell, side), line)
     return surface
 
@@ -191,41 +213,106 @@ def _paint_visits(surface: pygame.Surface, layout: Layout, visits: NDArray[np.ui
         pygame.draw.circle(surface, SKY_BLUE, box.center, max(2, 0.1 * side))
 
 
-def _paint_candies(surface: pygame.Surface, layout: Layout, left: int, side: int) -> None:
-    """A wrapped candy for each that is left, its colour by the rank of its value, the value on it."""
-    candies = layout.find("candy")
-    large = 1.0 if side >= CLEAR * FINE else 1.5
-    ranks = sorted({layout.value(cell) for cell in candies})
-    for bit, cell in enumerate(candies):
-        if not left >> bit & 1:
-            continue
-        value, box = layout.value(cell), _box(cell, side)
-        place = ranks.index(value) * (len(CANDY_COLOURS) - 1) / max(len(ranks) - 1, 1)
-        colour = CANDY_COLOURS[round(place)]
-        reach, thin = large * side, max(FINE, side // 40)
-        for end in (-1, 1):
-            inner = (box.centerx + end * 0.2 * reach, box.centery)
-            x, y = box.centerx + end * 0.44 * min(reach, 1.1 * side), 0.2 * reach
-            wrap = [inner, (x, box.centery - y), (x, box.centery + y)]
-            pygame.draw.polygon(surface, colour, wrap)
-            pygame.draw.polygon(surface, DIM, wrap, thin)
-        pygame.draw.circle(surface, colour, box.center, 0.28 * reach)
-        pygame.draw.circle(surface, DIM, box.center, 0.28 * reach, thin)
-        if side >= READABLE * FINE:
-            ink = WHITE if colour == VERMILION else BLACK
-            write(
-                surface, f"{value:g}", box.center, 0.34 * side, colour=ink, align="center", width=0.5 * side
-            )
+def _paint_candies(
+    surface: pygame.Surface,
+    rules: MazeRules,
+    cells: list[tuple[int, int]],
+    core: NDArray[np.int64],
+    side: int,
+) -> None:
+    """What is left in the candy cells: candies, closed boxes, or the ghosts of candies that are not shown any more."""
+    ranks = sorted(set(rules.values))
+    dark = core[world.CLOCK] >= rules.board.plan[SHOWN]
+    target = pygame.Surface(surface.get_size(), pygame.SRCALPHA) if dark else surface
+    for bit, (value, cell) in enumerate(zip(rules.values, cells, strict=True)):
+        if core[world.REMAINING] >> bit & 1:
+            box = _box(cell, side)
+            if rules.boxes:
+                _paint_closed_box(target, box)
+            else:
+                _paint_candy(target, box, value, ranks.index(value) / max(len(ranks) - 1, 1))
+    if dark:
+        target.set_alpha(70)
+        surface.blit(target, (0, 0))
 
 
-def _paint_walker(surface: pygame.Surface, box: pygame.Rect, facing: tuple[int, int]) -> None:
-    """A blue round fellow whose eyes look where it went last."""
+def _paint_candy(surface: pygame.Surface, box: pygame.Rect, value: float, rank: float) -> None:
+    """A wrapped candy, its colour by the rank of its value (0 cheapest, 1 dearest), the value on it."""
     side = box.width
-    pygame.draw.circle(surface, WHITE, box.center, 0.4 * side)
-    pygame.draw.circle(surface, BLUE, box.center, (0.36 if side >= CLEAR * FINE else 0.55) * side)
+    colour = CANDY_COLOURS[round(rank * (len(CANDY_COLOURS) - 1))]
+    reach, thin = (1.0 if side >= CLEAR * FINE else 1.5) * side, max(FINE, side // 40)
+    for end in (-1, 1):
+        inner = (box.centerx + end * 0.2 * reach, box.centery)
+        x, y = box.centerx + end * 0.44 * min(reach, 1.1 * side), 0.2 * reach
+        wrap = [inner, (x, box.centery - y), (x, box.centery + y)]
+        pygame.draw.polygon(surface, colour, wrap)
+        pygame.draw.polygon(surface, DIM, wrap, thin)
+    pygame.draw.circle(surface, colour, box.center, 0.28 * reach)
+    pygame.draw.circle(surface, DIM, box.center, 0.28 * reach, thin)
+    if side >= READABLE * FINE:
+        ink = WHITE if colour == VERMILION else BLACK
+        write(surface, f"{value:g}", box.center, 0.34 * side, colour=ink, align="center", width=0.5 * side)
+
+
+def _paint_closed_box(surface: pygame.Surface, box: pygame.Rect) -> None:
+    """A parcel with a ribbon and a question mark."""
+    side = box.width
+    parcel = pygame.Rect(0, 0, round(0.72 * side), round(0.62 * side))
+    parcel.center = box.center
+    thin = max(FINE, side // 40)
+    pygame.draw.rect(surface, ORANGE, parcel, border_radius=round(0.06 * side))
+    pygame.draw.rect(surface, DIM, parcel, thin, border_radius=round(0.06 * side))
+    lid = pygame.Rect(parcel.x, parcel.y, parcel.width, round(0.18 * side))
+    pygame.draw.rect(surface, YELLOW, lid, border_radius=round(0.06 * side))
+    pygame.draw.rect(surface, DIM, lid, thin, border_radius=round(0.06 * side))
+    if side >= READABLE * FINE:
+        at = (box.centerx, parcel.y + 0.4 * side)
+        write(surface, "?", at, 0.3 * side, align="center", bold=True)
+
+
+def _paint_walkers(
+    surface: pygame.Surface, rules: MazeRules, layout: Layout, core: NDArray[np.int64], side: int
+) -> None:
+    """The walkers, the agent on top; two in one cell stand side by side."""
+    places = [
+        core[world.FIRST_WALKER + w * world.WALKER : world.FIRST_WALKER + (w + 1) * world.WALKER]
+        for w in range(rules.walkers)
+    ]
+    together = len({int(one[world.POSITION]) for one in places}) < len(places)
+    for w in reversed(range(len(places))):
+        last = int(places[w][world.LAST])
+        facing = rules.directions[last] if last >= 0 else (0, 0)
+        box = _box(divmod(int(places[w][world.POSITION]), layout.width), side)
+        if together:
+            box = box.move((2 * w - 1) * 0.2 * side, 0)
+        _paint_walker(surface, box, facing, other=w == 1)
+
+
+def _paint_walker(
+    surface: pygame.Surface, box: pygame.Rect, facing: tuple[int, int], *, other: bool = False
+) -> None:
+    """A blue round fellow whose eyes look where it went last; the other one is red and square."""
+    side = box.width
+    reach = (0.36 if side >= CLEAR * FINE else 0.55) * side
+    if other:
+        for size, colour in ((2 * reach + 0.08 * side, WHITE), (2 * reach, VERMILION)):
+            square = pygame.Rect(0, 0, round(0.9 * size), round(0.9 * size))
+            square.center = box.center
+            pygame.draw.rect(surface, colour, square, border_radius=round(0.12 * side))
+    else:
+        pygame.draw.circle(surface, WHITE, box.center, reach + 0.04 * side)
+        pygame.draw.circle(surface, BLUE, box.center, reach)
     centre = pygame.Vector2(box.center) + pygame.Vector2(facing[1], facing[0]) * 0.1 * side
     for eye in (-1, 1):
         at = centre + pygame.Vector2(eye * 0.13 * side, -0.04 * side)
         pygame.draw.circle(surface, WHITE, at, 0.09 * side)
         pupil = at + pygame.Vector2(facing[1], facing[0]) * 0.035 * side
         pygame.draw.circle(surface, BLACK, pupil, 0.045 * side)
+
+
+def _dim(surface: pygame.Surface, lit: NDArray[np.bool_], side: int) -> None:
+    """A veil over the cells that are not seen."""
+    veil = pygame.Surface(surface.get_size(), pygame.SRCALPHA)
+    for cell in np.argwhere(~lit):
+        veil.fill((*BLACK, 150), _box((int(cell[0]), int(cell[1])), side))
+    surface.blit(veil, (0, 0))

@@ -12,7 +12,8 @@ import pygame
 from numpy.typing import NDArray
 
 from rlcourse.agents.bandits.base import BanditAgent
-from rlcourse.viewer.canvas import BLACK, BLUE, DIM, GREY, PAPER, SKY_BLUE, WHITE, pixels, write
+from rlcourse.colours import BLACK, BLUE, DIM, GREY, PAPER, SKY_BLUE, WHITE
+from rlcourse.viewer.canvas import pixels, write
 from rlcourse.viewer.keys import action_names
 
 Values = Callable[[Any], NDArray[np.float64]]

@@ -8,19 +8,8 @@ import numpy as np
 import pygame
 from numpy.typing import NDArray
 
-from rlcourse.viewer.canvas import (
-    BLACK,
-    DIM,
-    GREEN,
-    PALE,
-    PAPER,
-    VERMILION,
-    WHITE,
-    Colour,
-    measure,
-    pixels,
-    write,
-)
+from rlcourse.colours import BLACK, DIM, GREEN, PALE, PAPER, VERMILION, WHITE, Colour
+from rlcourse.viewer.canvas import measure, pixels, write
 
 MARGIN, NARROWEST, SMALL = 16, 480, 240
 """Margin and least width of a frame, and the size below which a picture is enlarged, in pixels."""

@@ -14,6 +14,7 @@ from gymnasium.utils.env_checker import check_env, data_equivalence
 from gymnasium.vector import AutoresetMode
 
 from rlcourse.envs.bandits.base import BanditEnv
+from rlcourse.envs.rules import row_of
 from rlcourse.errors import UsageError
 
 from .variants import BANDITS, CASE_NAMES, CASES, IDS, MAZES, VARIANTS
@@ -38,6 +39,13 @@ def actions_for(env, steps, seed=0):
 
 def same(a, b):
     return data_equivalence(a, b, exact=True)
+
+
+def same_seen(a, b):
+    """Whether two observations are equal; numbers may be scalars or arrays."""
+    if isinstance(a, dict):
+        return a.keys() == b.keys() and all(same_seen(a[name], b[name]) for name in a)
+    return same(np.asarray(a), np.asarray(b))
 
 
 def test_every_world_has_variants():
@@ -86,15 +94,15 @@ def test_copy_equals_the_scalar_world(name, kwargs):
     steps = [[batch.step(plan[: batch.num_envs]) for plan in plans] for batch in batches]
     for i in range(7):
         env = gymnasium.make(name, **kwargs).unwrapped
-        assert same(env.reset(seed=seed + i)[0], env.observation_space.dtype.type(first[1][i]))
+        assert same_seen(env.reset(seed=seed + i)[0], row_of(first[1], i))
         if i < 3:
-            assert same(first[0][i], first[1][i])
+            assert same(row_of(first[0], i), row_of(first[1], i))
         for t, plan in enumerate(plans):
             observation, reward, terminated, truncated, _ = env.step(plan[i])
             if terminated or truncated:
                 observation, _ = env.reset()
             for batch in steps[i >= 3 :]:
-                assert same(np.asarray(observation), np.asarray(batch[t][0][i]))
+                assert same_seen(observation, row_of(batch[t][0], i))
                 assert (reward, terminated, truncated) == tuple(part[i] for part in batch[t][1:4])
 
 
@@ -158,15 +166,20 @@ def test_same_problem_keeps_the_problem(name, kwargs):
     with pytest.raises(UsageError, match="there is none yet"):
         env.reset(options={"same_problem": True})
     env.reset(seed=3)
-    before = env.get_state()
     for plan in actions_for(env, 3):
         env.step(plan)
-    env.reset(options={"same_problem": True})
-    after = env.get_state()
-    assert np.array_equal(before["problem"], after["problem"])
-    for key in ("theta", "payoffs", "upto", "table", "initial", "totals", "chances"):
-        if key in before:
-            assert np.array_equal(before[key], after[key])
+    before = env.get_state()
+    streams = env.rules.problem
+    for options in ({"same_problem": True}, {"hold": list(streams)}):
+        env.reset(options=options)
+        after = env.get_state()
+        for key in (*streams, "theta", "payoffs", "upto", "table", "initial", "totals", "chances"):
+            if key in before:
+                assert np.array_equal(before[key], after[key])
+    with pytest.raises(UsageError, match="unknown name 'everything'"):
+        env.reset(options={"hold": ["everything"]})
+    with pytest.raises(UsageError, match="must be a list of names"):
+        env.reset(options={"hold": streams[0]})
 
 
 def play(env, plans):
@@ -301,21 +314,24 @@ def test_bandits_truncate_and_tell_only_the_regret(name, kwargs):
 
 
 @cases_of(MAZES)
-def test_mazes_tell_only_the_mask(name, kwargs):
-    """It is there from the reset on, for every copy, and says which moves change the place."""
+def test_mazes_tell_only_the_mask_and_success(name, kwargs):
+    """The mask is there from the reset on, for every copy, and says which moves change the place."""
     env = gymnasium.make(name, **kwargs).unwrapped
     _, info = env.reset(seed=0)
     batch = native(name, kwargs)
-    assert batch.reset(seed=0)[1].keys() == {"action_mask", "_action_mask"}
+    told = {"chances", "_chances"} if kwargs.get("tell_chances") else set()
+    assert batch.reset(seed=0)[1].keys() == {"action_mask", "_action_mask"} | told
     for t in range(kwargs["max_steps"]):
-        assert list(info) == ["action_mask"]
+        assert list(info)[:1] == ["action_mask"]
+        assert info.get("is_success", False) is False
         assert info["action_mask"].dtype == np.int8
         assert env.action_space.contains(env.action_space.sample(mask=info["action_mask"]))
         _, _, terminated, truncated, info = env.step(t % env.action_space.n)
         infos = batch.step(np.full(4, t % env.action_space.n))[4]
-        assert infos.keys() == {"action_mask", "_action_mask"}
+        assert infos.keys() == {"action_mask", "_action_mask", "is_success", "_is_success"} | told
         assert infos["_action_mask"].all()
         if terminated:
+            assert isinstance(info["is_success"], bool)
             break
         assert truncated == (t + 1 == kwargs["max_steps"])
     env.step(0)  # after the end: harmless

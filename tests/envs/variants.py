@@ -110,7 +110,61 @@ VARIANTS: dict[str, list[dict[str, Any]]] = {
         {"max_steps": 9, "layout": ODD_MAP, "observation": "planes", "revisit_reward": -1.0},
         {"max_steps": 9, "layout": TURNING_MAP, "observation": "planes"},
         {"max_steps": 9, "layout": MANY_STARTS, "locked": True},
+        {"max_steps": 9, "level_seed": 3, "size": 6, "braid": 1.0, "observation": "senses"},
         {"max_steps": 9, "layout": MANY_STARTS.replace("E", "2"), "slip": 0.1},
+    ],
+    "CandyMazeLevels-v0": [
+        {"max_steps": 9},
+        {"max_steps": 9, "generator": "rooms", "observation": "window", "feedback": True, "start": "far"},
+        {
+            "max_steps": 9,
+            "levels": "test",
+            "n_levels": 3,
+            "size": 5,
+            "candies": [1.0, 1.0],
+            "observation": "rgb",
+        },
+        {
+            "max_steps": 9,
+            "size": 3,
+            "candies": [2.0],
+            "revisit_reward": -1.0,
+            "king_moves": True,
+            "generator": "open",
+        },
+    ],
+    "CandyMazePartial-v0": [
+        {"max_steps": 9},
+        {"max_steps": 9, "feedback": True, "occlusion": False, "window": 3, "revisit_reward": -1.0},
+        {"max_steps": 9, "layout": "corridor", "spawn": None, "start": "map", "observation": "senses"},
+    ],
+    "CandyMazeDrift-v0": [
+        {"max_steps": 9, "drift_every": 2},
+        {"max_steps": 9, "drift": "walk", "tell_chances": True},
+        {
+            "max_steps": 9,
+            "drift": "season",
+            "drift_unit": "steps",
+            "drift_every": 7,
+            "boxes": False,
+            "spawn": 3,
+        },
+        {"max_steps": 9, "spawn": 2, "observation": "planes"},
+    ],
+    "CandyMazePartialDrift-v0": [{"max_steps": 9, "drift_every": 3}, {"max_steps": 9, "drift": "walk"}],
+    "CandyDuel-v0": [
+        {"max_steps": 9},
+        {"max_steps": 9, "opponent": "random", "moves": "simultaneous", "observation": "planes"},
+        {"max_steps": 9, "zero_sum": False, "slip": 0.3, "revisit_reward": -0.5, "observation": "full"},
+    ],
+    "TMaze-v0": [
+        {"max_steps": 9},
+        {"max_steps": 9, "length": 2, "observation": "window", "window": 3},
+        {"max_steps": 9, "length": 1, "observation": "index", "shown_steps": None, "feedback": True},
+    ],
+    "DarkCandies-v0": [
+        {"max_steps": 9},
+        {"max_steps": 9, "forks": 1, "observation": "onehot", "cue": True},
     ],
     "CandyMazeSlippery-v0": [
         {"max_steps": 7},
@@ -122,6 +176,11 @@ VARIANTS: dict[str, list[dict[str, Any]]] = {
     "DynaMaze-v0": [{"max_steps": 9}],
     "BlockingMaze-v0": [{"max_steps": 9}],
     "ShortcutMaze-v0": [{"max_steps": 9}],
+    "FiniteWorld-v0": [
+        {"max_steps": 9},
+        {"env": "Taxi-v4", "max_steps": 9},
+        {"env": "rlcourse/CandyMazeSlippery-v0", "settings": {"max_steps": 9}},
+    ],
 }
 
 IDS = sorted(name for name in gymnasium.registry if name.startswith("rlcourse/"))

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import rlcourse  # noqa: F401  (registers the worlds)
-from rlcourse.viewer.canvas import BLUE, GREEN, PURPLE, VERMILION, YELLOW
+from rlcourse.colours import BLUE, GREEN, PURPLE, VERMILION, YELLOW
 from rlcourse.viewer.maze import HEADER, WALL
 
 

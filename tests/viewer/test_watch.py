@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 import rlcourse
+from rlcourse.colours import BLUE, SKY_BLUE
 from rlcourse.errors import UsageError
 from rlcourse.viewer import overlay
-from rlcourse.viewer.canvas import BLUE, SKY_BLUE
 from rlcourse.viewer.overlay import value_range, value_strip
 from rlcourse.viewer.show import frames
 from rlcourse.viewer.watch import show_agent

@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rlcourse.agents.bandits.arrays import argmax_random_ties
-from rlcourse.agents.base import Agent, Arrays
+from rlcourse.agents.base import Agent, Arrays, check_steps
 from rlcourse.agents.population import begin, make_population
-from rlcourse.errors import StorageError, UsageError
+from rlcourse.errors import UsageError
 from rlcourse.progress import progress_bar
 from rlcourse.streams import Streams
 
@@ -57,9 +57,6 @@ class BanditAgent(Agent):
     offset: NDArray[np.int64]
     """Where each member's row begins in a flat `[S, K]` table, `[S]`: `table.reshape(-1)[offset + actions]` are the cells of
     the arms that were pulled."""
-    stream: Streams
-    """The members' random numbers."""
-
     t: NDArray[np.float64]
     counts: NDArray[np.float64]
     means: NDArray[np.float64]
@@ -150,26 +147,6 @@ class BanditAgent(Agent):
                 f"{self.name} needs bounded rewards, and {self.spec.id} with these options has none: {fitting} would fit"
             )
 
-    def world_horizon(self) -> int | None:
-        """The rounds that the world says an episode has, or its time limit; `None` where it has neither."""
-        rounds = self._said("n_rounds") or self.env_kwargs.get(
-            "max_episode_steps", self.spec.max_episode_steps
-        )
-        return None if rounds is None else int(rounds)
-
-    def _said(self, name: str) -> Any:
-        """What the world says of itself beyond Gymnasium's interface; `None` where it says nothing.
-
-        A batch of ours is asked itself, of a batch of other environments the first one.
-        """
-        for world in (
-            self.venv.unwrapped,
-            *(env.unwrapped for env in getattr(self.venv.unwrapped, "envs", ())[:1]),
-        ):
-            if (said := getattr(world, name, None)) is not None:
-                return said
-        return None
-
     def planned_horizon(self) -> int:
         """The rounds T that a strategy with a setting `horizon` is tuned for: the setting, else what the world says.
 
@@ -208,8 +185,7 @@ class BanditAgent(Agent):
 
     def learn(self, steps: int, *, progress: bool = False) -> Self:
         """See `Agent.learn`."""
-        if isinstance(steps, bool) or not isinstance(steps, (int, np.integer)) or steps < 1:
-            raise UsageError(f"steps={steps!r} must be a whole number of at least 1")
+        steps = check_steps(steps)
         stride = max(1, steps // 200)
         with progress_bar(steps, f"{self.name} x {self.size}", show=progress) as advance:
             for step in range(1, steps + 1):
@@ -303,74 +279,15 @@ class BanditAgent(Agent):
 
     # ---------------------------------------------------------------- saving, restoring, parting
 
-    def get_arrays(self) -> Arrays:
-        """See `Agent.get_arrays`."""
-        arrays = {f"state/{name}": getattr(self, name).copy() for name in self._names}
-        arrays["streams/agent"] = self.stream.state.copy()
-        arrays["streams/predict"] = self._predict_stream.state.copy()
+    def _array_attributes(self) -> dict[str, str]:
+        attributes = {f"state/{name}": name for name in self._names}
         if self.plays_each_arm_first:
-            arrays["order"] = self._order.copy()
-        arrays["observation"] = np.array(self._observation)
-        arrays["over"] = self._over.copy()
-        world = self.venv.unwrapped
-        if hasattr(world, "get_state"):
-            arrays |= {f"world/{name}": array for name, array in world.get_state().items()}
-        return arrays
+            attributes["order"] = "_order"
+        return attributes | {"observation": "_observation", "over": "_over"}
 
-    def set_arrays(self, arrays: Arrays) -> None:
-        """See `Agent.set_arrays`."""
-        mine = self.get_arrays()
-        for name in mine.keys() | arrays.keys():
-            if name not in arrays or name not in mine:
-                raise StorageError(
-                    f"array {name!r} is {'missing' if name in mine else 'unknown'} for {self.name}"
-                )
-            if arrays[name].shape != mine[name].shape or arrays[name].dtype != mine[name].dtype:
-                raise StorageError(
-                    f"array {name!r} is {arrays[name].dtype}{list(arrays[name].shape)}, expected "
-                    f"{mine[name].dtype}{list(mine[name].shape)}"
-                )
-        for name in self._names:
-            setattr(self, name, arrays[f"state/{name}"].copy())
-        self.stream = Streams(arrays["streams/agent"].copy())
-        self._predict_stream = Streams(arrays["streams/predict"].copy())
-        if self.plays_each_arm_first:
-            self._order = arrays["order"].copy()
-            self._warming_up = True
-        self._observation = arrays["observation"].copy()
-        self._over = arrays["over"].copy()
-        world = {
-            name.removeprefix("world/"): array for name, array in arrays.items() if name.startswith("world/")
-        }
-        if world:
-            self.venv.unwrapped.set_state(world)  # type: ignore[attr-defined]
-
-    def member(self, k: int) -> Self:
-        """See `Agent.member`."""
-        if isinstance(k, bool) or not isinstance(k, (int, np.integer)) or not -self.size <= k < self.size:
-            raise UsageError(f"member({k!r}) of a population of {self.size}: choose from 0..{self.size - 1}")
-        k %= self.size
-        one = type(self)(self.spec, seeds=[self.seeds[k]], env_kwargs=self.env_kwargs, **self.settings)
-        one.set_arrays({name: array[k : k + 1].copy() for name, array in self.get_arrays().items()})
-        one.num_timesteps = self.num_timesteps
-        return one
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle and deepcopy what `save` keeps; the worlds are made anew and put where they were."""
-        arguments = (self.spec, self.seeds, self.env_kwargs, self.settings)
-        return _revive, (type(self), arguments, self.get_arrays(), self.num_timesteps)
+    def _restored(self, *, in_place: bool) -> None:
+        self._warming_up = self.plays_each_arm_first
 
     def greedy(self, values: NDArray[np.float64]) -> NDArray[np.int64]:
         """The best of the arms, ties broken at random."""
         return argmax_random_ties(values, self.stream)
-
-
-def _revive(
-    kind: type[BanditAgent], arguments: tuple[Any, ...], arrays: Arrays, num_timesteps: int
-) -> BanditAgent:
-    """The agent that `__reduce__` took apart."""
-    spec, seeds, env_kwargs, settings = arguments
-    agent = kind(spec, seeds=seeds, env_kwargs=env_kwargs, **settings)
-    agent.set_arrays(arrays)
-    agent.num_timesteps = num_timesteps
-    return agent

@@ -1,4 +1,4 @@
-"""The two ends of every table: the player who knows nothing, and the one who is told everything."""
+"""The upper end of every table of bandits: the player who is told everything."""
 
 from __future__ import annotations
 
@@ -10,26 +10,6 @@ from numpy.typing import NDArray
 from rlcourse.agents.bandits.base import BanditAgent
 from rlcourse.agents.base import Arrays
 from rlcourse.errors import UsageError
-
-
-class RandomArm(BanditAgent):
-    """Every arm with equal chances in every round: P(A_t = a) = 1 / K. The lower bound of every table."""
-
-    name = "random"
-
-    def select(self, observation: Any) -> NDArray[np.int64]:
-        """A uniform arm."""
-        return self.stream.integers(self.n_arms)
-
-    def predict(
-        self,
-        observation: Any,
-        state: Any = None,
-        episode_start: NDArray[np.bool_] | None = None,
-        deterministic: bool = True,
-    ) -> tuple[NDArray[np.int64], Any]:
-        """A uniform arm, whatever is asked: there is no best action to one who chooses by chance."""
-        return super().predict(observation, state, episode_start, deterministic=False)
 
 
 class PerfectKnowledge(BanditAgent):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Collection
 from functools import cached_property, lru_cache
 from typing import Any, ClassVar
 
@@ -123,12 +124,12 @@ class BanditRules(Rules):
             **self.allocate_arms(batch),
         }
 
-    def reset(self, state: State, rows: NDArray[np.intp], *, same_problem: bool) -> None:
+    def reset(self, state: State, rows: NDArray[np.intp], *, hold: Collection[str] = ()) -> None:
         """See `Rules.reset`."""
         for name in ("round", "pulls", "paid"):
             state[name][rows] = 0
         state["last"][rows] = -1
-        if not same_problem:
+        if "problem" not in hold:
             self.draw_problem(state, rows)
         self.begin(state, rows)
 

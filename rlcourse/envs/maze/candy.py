@@ -5,15 +5,39 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rlcourse.envs.maze.env import MazeEnv, MazeVectorEnv
-from rlcourse.envs.maze.rules import MazeRules
+from rlcourse.envs.maze.generate import LevelOptions, generate_layout
+from rlcourse.envs.maze.generate.levels import check_seed
+from rlcourse.envs.maze.layout import Layout
+from rlcourse.envs.maze.levels import LevelMaze
+from rlcourse.envs.maze.reading import load_layout
+from rlcourse.errors import UsageError
 
 
 @dataclass(frozen=True)
-class CandyMaze(MazeRules):
+class CandyMaze(LevelMaze):
     """The rules of `CandyMaze-v0`."""
 
+    level_seed: int | None = None
+    """Another level, generated; `None` is the one that comes with the package, or level 0 of other options."""
     max_steps: int | None = 200
     """Steps until an episode is truncated; `None` is never."""
+
+    def check_values(self) -> None:
+        """See `MazeOptions.check_values`."""
+        super().check_values()
+        if self.level_seed is not None:
+            check_seed("level_seed", self.level_seed)
+        if self.layout is not None and (self.level_seed is not None or self.level_options != LevelOptions()):
+            raise UsageError(
+                f"layout={self.layout!r} is a map as it is: leave out level_seed, size, generator, braid, density, "
+                "candies and placing, which generate one"
+            )
+
+    def own_layout(self) -> Layout:
+        """The level that comes with the package, or a generated one."""
+        if self.level_seed is None and self.level_options == LevelOptions():
+            return load_layout("candy8")
+        return generate_layout(self.level_options, self.level_seed or 0)
 
 
 class CandyMazeEnv(MazeEnv):
@@ -21,6 +45,7 @@ class CandyMazeEnv(MazeEnv):
 
     ## Description
     A maze of 8x8 cells, always the same, with four candies of different value, and an exit that ends the episode.
+    `level_seed=` picks another level, which is generated; `CandyMazeLevels-v0` has a new one every episode.
 
     ## Action Space
     `Discrete(4)`: left, right, up, down. `info["action_mask"]` marks the moves that do not bump. `king_moves=True`
@@ -40,8 +65,10 @@ class CandyMazeEnv(MazeEnv):
     Terminated at the exit (with `locked=True` it opens when all candies are collected). Truncated after 200 steps.
 
     ## Arguments
-    `layout="candy8"` (a name, a path or a text), `observation="index"`, `max_steps=200`, `slip=0.0`, `start="map"`,
-    `locked=False`, rewards, and what else `MazeRules` names.
+    `level_seed=None`, `size=8`, `generator="depth_first"`, `braid=0.0`, `density=0.25`, `candies=[1, 2, 3, 5]` and
+    `placing="uniform"` choose a generated level, see `CandyMazeLevels-v0`; `layout=None` (or a name, a path, a text),
+    `observation="index"`, `max_steps=200`, `slip=0.0`, `start="map"`, `locked=False`, rewards, and what else `MazeOptions`
+    names.
 
     ## Version History
     v0: first version.

@@ -15,7 +15,7 @@ from rlcourse.envs.maze.rules import MazeRules
 class CourseMaze(MazeRules):
     """The rules of `CourseMaze-v0`."""
 
-    layout: str = "course"
+    layout: str | None = "course"
     """The map: the name of one that comes with the package, the path of a .txt file, or the text itself."""
     observation: str = "full"
     """What is seen: position, onehot, planes, or full, which alone says all that the future depends on."""
@@ -55,7 +55,7 @@ class CourseMazeEnv(MazeEnv):
 
     ## Arguments
     `layout="course"`, `observation="full"`, `max_steps=200`, `patience=0.5`, `slip=0.0`, rewards, and what else
-    `MazeRules` names.
+    `MazeOptions` names.
 
     ## Version History
     v0: first version.

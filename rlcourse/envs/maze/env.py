@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from rlcourse.envs.base import WorldEnv, WorldVectorEnv
-from rlcourse.envs.maze import kernel
 from rlcourse.envs.maze.rules import MazeRules
 
 if TYPE_CHECKING:
@@ -18,10 +17,10 @@ class MazeEnv(WorldEnv):
     """A maze as a `gymnasium.Env`."""
 
     rules: MazeRules
-    _table: tuple[int, Table] | None = None
+    _table: tuple[tuple[Any, ...], Table] | None = None
 
     def model(self) -> FiniteMDP:
-        """The finite model of the world as it stands now; walls that change later are not in it, nor is the time limit.
+        """The finite model of the world as it stands now, without what changes later, and without the time limit.
 
         Its states are the numbers that `observation="index"` shows; where visits or the return count, they are
         numbers of their own.
@@ -31,17 +30,17 @@ class MazeEnv(WorldEnv):
         """
         from rlcourse.envs.maze.model import build_model
 
-        return build_model(self.rules, int(self._state["core"][0, kernel.LIFE]))
+        return build_model(self.rules, self._state)
 
     @property
     def P(self) -> Table:  # noqa: N802  (Gymnasium's name)
         """The model in Gymnasium's form: `P[state][action]`, a list of (probability, next state, reward, terminated).
 
-        Kept until the walls change, since loops ask for `env.P[state][action]` again and again.
+        Kept until the world changes, since loops ask for `env.P[state][action]` again and again.
         """
-        phase = self.rules.phase(self._state, 0)
-        if self._table is None or self._table[0] != phase:
-            self._table = (phase, self.model().to_P())
+        version = self.rules.version(self._state, 0)
+        if self._table is None or self._table[0] != version:
+            self._table = (version, self.model().to_P())
         return self._table[1]
 
     def __getstate__(self) -> dict[str, Any]:

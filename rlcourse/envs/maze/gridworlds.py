@@ -12,7 +12,7 @@ from rlcourse.envs.maze.rules import MazeRules
 class CliffWalk(MazeRules):
     """The rules of `CliffWalk-v0`."""
 
-    layout: str = "cliff"
+    layout: str | None = "cliff"
     """The map: the name of one that comes with the package, the path of a .txt file, or the text itself."""
 
 
@@ -41,7 +41,7 @@ class CliffWalkEnv(MazeEnv):
 
     ## Arguments
     `layout="cliff"`, `observation="index"`, `max_steps=10000`, rewards, and
-    what else `MazeRules` names.
+    what else `MazeOptions` names.
 
     ## Version History
     v0: first version.
@@ -60,7 +60,7 @@ class CliffWalkVectorEnv(MazeVectorEnv):
 class WindyGrid(MazeRules):
     """The rules of `WindyGrid-v0`."""
 
-    layout: str = "windy"
+    layout: str | None = "windy"
     """The map: the name of one that comes with the package, the path of a .txt file, or the text itself."""
 
 
@@ -90,7 +90,7 @@ class WindyGridEnv(MazeEnv):
 
     ## Arguments
     `layout="windy"`, `king_moves=False`, `gusty=False`, `observation="index"`, `max_steps=10000`, rewards, and
-    what else `MazeRules` names.
+    what else `MazeOptions` names.
 
     ## Version History
     v0: first version.
@@ -109,7 +109,7 @@ class WindyGridVectorEnv(MazeVectorEnv):
 class FourRooms(MazeRules):
     """The rules of `FourRooms-v0`."""
 
-    layout: str = "four_rooms"
+    layout: str | None = "four_rooms"
     """The map: the name of one that comes with the package, the path of a .txt file, or the text itself."""
     start: str = "anywhere"
     """Where episodes start: on the starts of the map, or anywhere on its floor."""
@@ -141,7 +141,7 @@ class FourRoomsEnv(MazeEnv):
 
     ## Arguments
     `layout="four_rooms"`, `start="anywhere"`, `observation="index"`, `max_steps=500`, rewards, and
-    what else `MazeRules` names.
+    what else `MazeOptions` names.
 
     ## Version History
     v0: first version.

@@ -12,7 +12,7 @@ from rlcourse.envs.maze.rules import MazeRules
 class DynaMaze(MazeRules):
     """The rules of `DynaMaze-v0`."""
 
-    layout: str = "dyna"
+    layout: str | None = "dyna"
     """The map: the name of one that comes with the package, the path of a .txt file, or the text itself."""
 
 
@@ -38,7 +38,7 @@ class DynaMazeEnv(MazeEnv):
     Terminated at the exit. Truncated after 10,000 steps (the book's has no limit).
 
     ## Arguments
-    `layout="dyna"`, `observation="index"`, `max_steps=10000`, rewards, and what else `MazeRules` names.
+    `layout="dyna"`, `observation="index"`, `max_steps=10000`, rewards, and what else `MazeOptions` names.
 
     ## Version History
     v0: first version.
@@ -57,7 +57,7 @@ class DynaMazeVectorEnv(MazeVectorEnv):
 class BlockingMaze(MazeRules):
     """The rules of `BlockingMaze-v0`."""
 
-    layout: str = "blocking"
+    layout: str | None = "blocking"
     """The map: the name of one that comes with the package, the path of a .txt file, or the text itself."""
 
 
@@ -85,7 +85,7 @@ class BlockingMazeEnv(MazeEnv):
     Terminated at the exit. Truncated after 10,000 steps (the book's has no limit).
 
     ## Arguments
-    `layout="blocking"`, `observation="index"`, `max_steps=10000`, rewards, and what else `MazeRules` names.
+    `layout="blocking"`, `observation="index"`, `max_steps=10000`, rewards, and what else `MazeOptions` names.
 
     ## Version History
     v0: first version.
@@ -104,7 +104,7 @@ class BlockingMazeVectorEnv(MazeVectorEnv):
 class ShortcutMaze(MazeRules):
     """The rules of `ShortcutMaze-v0`."""
 
-    layout: str = "shortcut"
+    layout: str | None = "shortcut"
     """The map: the name of one that comes with the package, the path of a .txt file, or the text itself."""
 
 
@@ -132,7 +132,7 @@ class ShortcutMazeEnv(MazeEnv):
     Terminated at the exit. Truncated after 10,000 steps (the book's has no limit).
 
     ## Arguments
-    `layout="shortcut"`, `observation="index"`, `max_steps=10000`, rewards, and what else `MazeRules` names.
+    `layout="shortcut"`, `observation="index"`, `max_steps=10000`, rewards, and what else `MazeOptions` names.
 
     ## Version History
     v0: first version.

@@ -1,110 +1,49 @@
-"""The rules of all mazes: options, state, and the way from a batch to the compiled loops."""
+"""The rules of all mazes: state, and the way from a batch to the compiled loops."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
-from types import MappingProxyType
 from typing import Any, ClassVar
 
 import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
-from rlcourse.envs.maze import kernel
-from rlcourse.envs.maze.board import CANDIES, NEVER, NUMBER, UNITS, Board, directions, make_board
-from rlcourse.envs.maze.layout import LARGEST_REWARD, REWARDS, Layout, load_layout
-from rlcourse.envs.maze.observe import OBSERVATIONS
-from rlcourse.envs.options import LARGEST, check_choice, check_count, check_number
-from rlcourse.envs.rules import Outcome, Rules, State
+from rlcourse.envs.maze import board as place
+from rlcourse.envs.maze import kernel, loops, spawn, world
+from rlcourse.envs.maze.board import NEVER, UNITS, Board, directions, make_board, starts_of
+from rlcourse.envs.maze.layout import Layout
+from rlcourse.envs.maze.observe import make_sight
+from rlcourse.envs.maze.options import MazeOptions
+from rlcourse.envs.maze.world import World
+from rlcourse.envs.rules import CompiledWorld, Outcome, Rules, Seen, State
 from rlcourse.errors import UsageError
 
 ARROWS = ("left", "right", "up", "down", "up left", "up right", "down left", "down right")
+HOLDS = {"level": world.HOLD_LEVEL, "start": world.HOLD_START, "candies": world.HOLD_CANDIES}
+STREAM_COLUMNS = {
+    "start": world.START_STREAM,
+    "noise": world.NOISE_STREAM,
+    "level": world.LEVEL_STREAM,
+    "candies": world.CANDY_STREAM,
+    "drift": world.DRIFT_STREAM,
+}
 
 
 @dataclass(frozen=True)
-class MazeRules(Rules):
-    """Rules of a maze with one walker.
+class MazeRules(MazeOptions, Rules):
+    """Rules of a maze.
 
-    A reward is, in this order: the option's, the map's (`reward exit = 10`), the world's (`own_rewards`); without
-    either, `revisit` and `bump` are those of a move.
-
-    State: `core int64 [B, columns]` and `cells uint8 [B, cells]` (see `kernel`); the streams "problem" (the start) and
-    "noise" (slips and gusts) are columns of `core`.
+    State: `core int64 [B, columns]`, `cells uint8 [B, cells]` and `odds float64 [B, K + 1]` (see `world`); the streams
+    "start", "noise" (slips and gusts), "level" (which alternative), "candies" and "drift" are columns of `core`.
     """
 
-    layout: str = "candy8"
-    """The map: the name of one that comes with the package, the path of a .txt file, or the text itself."""
-    observation: str = "index"
-    """What is seen: index, position, onehot, full or planes."""
-    max_steps: int | None = 10_000
-    """Steps until an episode is truncated; `None` is never."""
-    slip: float = 0.0
-    """Probability that a step goes off at a right angle, to either side alike."""
-    gusty: bool = False
-    """Where the wind blows, it is one stronger, one weaker or as it is, with a third each."""
-    king_moves: bool = False
-    """Diagonal steps, too: the actions 4-7 are up left, up right, down left, down right."""
-    stay: bool = False
-    """One more action, the last, that stays."""
-    start: str = "map"
-    """Where episodes start: on the starts of the map, or anywhere on its floor."""
-    locked: bool = False
-    """The exit opens when all candies are collected; before, it is plain floor."""
-    patience: float | None = None
-    """An episode is lost (terminated) once its return is below -patience x the number of cells; `None` is never."""
-    exit_reward: float | None = None
-    """Reward for entering the exit; it ends the episode."""
-    trap_reward: float | None = None
-    """Reward for entering a trap; it ends the episode."""
-    cliff_reward: float | None = None
-    """Reward for falling off the cliff, back to the start."""
-    move_reward: float | None = None
-    """Reward for any other step."""
-    revisit_reward: float | None = None
-    """Reward for entering a cell that was entered before in this episode."""
-    bump_reward: float | None = None
-    """Reward for staying where one was, at a wall, the edge or the wrong side of a one-way."""
-
-    own_rewards: ClassVar[Mapping[str, float]] = MappingProxyType(
-        {"exit": 10.0, "trap": -10.0, "cliff": -1.0, "move": -0.05}
-    )
-    """The world's rewards, for maps that say nothing else."""
-    streams: ClassVar[tuple[str, ...]] = ("problem", "noise")
-    reset_keys: ClassVar[tuple[str, ...]] = ("action_mask",)
+    streams: ClassVar[tuple[str, ...]] = tuple(STREAM_COLUMNS)
+    problem: ClassVar[tuple[str, ...]] = ("level", "start", "candies")
     painter: ClassVar[str] = "rlcourse.viewer.maze:paint"
-
-    def __post_init__(self) -> None:
-        """Refuse what is impossible, by name and value."""
-        check_choice("observation", self.observation, OBSERVATIONS)
-        check_choice("start", self.start, ("map", "anywhere"))
-        if self.max_steps is not None:
-            check_count("max_steps", self.max_steps)
-        check_number("slip", self.slip, 0.0, 1.0)
-        if self.patience is not None:
-            check_number("patience", self.patience, 0.0, 1e6)
-        for name in ("gusty", "king_moves", "stay", "locked"):
-            if not isinstance(getattr(self, name), bool):
-                raise UsageError(f"{name}={getattr(self, name)!r} must be true or false")
-        for name in REWARDS:
-            value = getattr(self, f"{name}_reward")
-            if value is not None:
-                check_number(f"{name}_reward", value, -LARGEST_REWARD, LARGEST_REWARD)
-        starts = self.grid.find("start")
-        if self.grid.find("cliff") and (self.start == "anywhere" or len(starts) > 1):
-            raise UsageError("a cliff leads back to the start: with one, a maze has a single start")
-        candies = len(self.grid.find("candy"))
-        if self.observation == "index" and self.grid.height * self.grid.width << candies > LARGEST:
-            raise UsageError(
-                f"observation='index' cannot number the states of a map with {candies} candies: choose another observation"
-            )
-        if self.observation == "index" and self.counts_history:
-            raise UsageError(
-                "observation='index' numbers position and candies, but here visits or the return count, too: "
-                "choose 'full' (all of it) or 'position'"
-            )
 
     def __getstate__(self) -> dict[str, Any]:
         options = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
@@ -116,28 +55,7 @@ class MazeRules(Rules):
     def __deepcopy__(self, memo: dict[int, Any]) -> MazeRules:
         return self  # nothing in it changes
 
-    @cached_property
-    def grid(self) -> Layout:
-        """The map."""
-        return load_layout(self.layout)
-
-    @cached_property
-    def rewards(self) -> dict[str, float]:
-        """The rewards that hold, by name."""
-        given = {name: getattr(self, f"{name}_reward") for name in REWARDS}
-        chosen = {name: float(value) for name, value in given.items() if value is not None}
-        found = {**self.own_rewards, **dict(self.grid.rewards), **chosen}
-        return {"revisit": found["move"], "bump": found["move"], **found}
-
-    @property
-    def tracked(self) -> bool:
-        """Whether it matters which cells were entered before."""
-        return self.rewards["revisit"] != self.rewards["move"]
-
-    @property
-    def counts_history(self) -> bool:
-        """Whether more than position and candies decides what comes: the visits, or the return so far."""
-        return self.tracked or self.patience is not None
+    # ---------------------------------------------------------------- what stands fixed
 
     @cached_property
     def board(self) -> Board:
@@ -145,14 +63,34 @@ class MazeRules(Rules):
         return make_board(
             self.grid,
             steps=self.directions,
-            anywhere=self.start == "anywhere",
-            max_steps=self.max_steps,
-            lost_below=None if self.patience is None else -self.patience * self.grid.height * self.grid.width,
-            locked=self.locked,
-            slip=self.slip,
-            gusty=self.gusty,
-            rewards=self.rewards,
+            starts=starts_of(self.grid, self.start == "anywhere"),
+            plan=self.numbers(),
+            rule=self.factors(),
         )
+
+    def factors(self) -> dict[int, float]:
+        """The options that are real numbers, and the rewards, by their place in `rule`."""
+        return {
+            place.SLIP: self.slip,
+            place.GUSTY: float(self.gusty),
+            place.DRIFT_SIZE: self.drift_size,
+            **{place.R_EXIT + k: self.rewards[name] for k, name in enumerate(place.ORDER)},
+        }
+
+    def numbers(self) -> dict[int, int]:
+        """The options that are whole numbers, by their place in `plan`."""
+        lost = -NEVER if self.patience is None else round(-self.patience * self.height * self.width * UNITS)
+        return {
+            place.MAX_STEPS: NEVER if self.max_steps is None else self.max_steps,
+            place.LOST_BELOW: lost,
+            place.LOCKED: self.locked,
+            place.SHOWN: NEVER if self.shown_steps is None else self.shown_steps,
+            place.SPAWN: self.spawn or 0,
+            place.BOXES: self.boxes,
+            place.DRIFT: place.DRIFTS.index(self.drift),
+            place.DRIFT_EVERY: self.drift_every,
+            place.DRIFT_BY_STEPS: self.drift_unit == "steps",
+        }
 
     @property
     def directions(self) -> tuple[tuple[int, int], ...]:
@@ -162,7 +100,7 @@ class MazeRules(Rules):
     @cached_property
     def sight(self) -> Any:
         """What is seen (see `observe`)."""
-        return OBSERVATIONS[self.observation](self.grid, self.board, self.tracked)
+        return make_sight(self)
 
     @cached_property
     def observation_space(self) -> gymnasium.Space[Any]:  # type: ignore[override]
@@ -172,72 +110,141 @@ class MazeRules(Rules):
     @cached_property
     def action_space(self) -> gymnasium.spaces.Discrete:  # type: ignore[override]
         """Left, right, up, down; then the diagonals and staying, where they are allowed."""
-        return gymnasium.spaces.Discrete(self.board.go.shape[1] - (not self.stay))
+        return gymnasium.spaces.Discrete(len(self.directions) - (not self.stay))
+
+    @property
+    def reset_keys(self) -> tuple[str, ...]:  # type: ignore[override]
+        """The keys of `info` that `reset` gives, too."""
+        return ("action_mask", "chances") if self.tell_chances else ("action_mask",)
+
+    # ---------------------------------------------------------------- the state
 
     def allocate(self, batch: int) -> State:
         """See `Rules.allocate`."""
-        core = np.zeros((batch, kernel.FIRST_WALKER + kernel.WALKER), np.int64)
+        core = np.zeros((batch, world.FIRST_WALKER + self.walkers * world.WALKER), np.int64)
         words = core.view(np.uint64)
         return {
             "core": core,
-            "cells": np.zeros((batch, self.board.tile.shape[1] if self.tracked else 0), np.uint8),
-            "problem": words[:, kernel.PROBLEM],
-            "noise": words[:, kernel.NOISE],
+            "cells": np.zeros((batch, self.height * self.width if self.tracked else 0), np.uint8),
+            "odds": np.zeros((batch, 0 if self.drift == "none" else self.n_candies + 1)),
+            **{name: words[:, column] for name, column in STREAM_COLUMNS.items()},
         }
+
+    def world(self, state: State) -> World:
+        """The arrays of these copies and of their board, as every compiled loop takes them."""
+        board = self.board
+        return World(
+            state["core"],
+            state["cells"],
+            state["odds"],
+            state.get("go", board.go),
+            state.get("tile", board.tile),
+            board.plan,
+            board.rule,
+        )
 
     def check_state(self, state: State) -> None:
         """See `Rules.check_state`: clocks, candies and places have to be those of this maze."""
-        core, cells = np.asarray(state["core"]), self.board.tile.shape[1]
-        first = kernel.FIRST_WALKER
-        for name, column, low, high in (
-            ("clock", kernel.CLOCK, 0, NEVER),
-            ("life", kernel.LIFE, 0, NEVER),
-            ("candies", kernel.LEFT_OVER, 0, 1 << int(self.board.plan[CANDIES])),
-            ("position", first + kernel.POSITION, 0, cells),
-            ("start", first + kernel.HOME, 0, cells),
-            ("last action", first + kernel.LAST, -1, int(self.action_space.n)),
-        ):
+        core, cells = np.asarray(state["core"]), self.height * self.width
+        full = 1 << self.n_candies
+        columns: list[tuple[str, int, int, int]] = [
+            ("clock", world.CLOCK, 0, NEVER),
+            ("life", world.LIFE, 0, NEVER),
+            ("episode", world.EPISODE, -1, NEVER),
+            ("drift", world.DRIFTED, -1, NEVER),
+            ("level", world.LEVEL, *self.level_range),
+            *(("candies", column, 0, full) for column in (world.SPAWNED, world.REMAINING, world.FILLED)),
+        ]
+        walkers = range(world.FIRST_WALKER, core.shape[1], world.WALKER)
+        for at in walkers:
+            columns += [
+                ("position", at + world.POSITION, 0, cells),
+                ("start", at + world.HOME, 0, cells),
+                ("last action", at + world.LAST, -1, int(self.action_space.n)),
+            ]
+        for name, column, low, high in columns:
             if (core[:, column] < low).any() or (core[:, column] >= high).any():
                 raise UsageError(f"state['core'] has a {name} that this maze does not have")
-        if (self.board.tile[NUMBER, core[:, [first + kernel.POSITION, first + kernel.HOME]]] < 0).any():
-            raise UsageError("state['core'] has a walker or a start in a wall of this maze")
+        if not (np.abs(np.asarray(state["odds"])) < 1e3).all():
+            raise UsageError("state['odds'] has a chance that is none")
+        walls = self.always_walls(state)
+        for at in walkers:
+            for column in (world.POSITION, world.HOME):
+                if walls[np.arange(len(core)), core[:, at + column]].any():
+                    raise UsageError("state['core'] has a walker or a start in a wall of this maze")
+
+    @property
+    def n_indices(self) -> int:
+        """The numbers of `observation="index"`."""
+        plan = self.board.plan
+        return int(plan[place.MAPS]) * int(plan[place.NUMBERS]) ** self.walkers << self.n_candies
+
+    @property
+    def level_range(self) -> tuple[int, int]:
+        """The numbers of the maps in the column LEVEL: from, to below."""
+        return 0, self.grid.alternatives
+
+    def always_walls(self, state: State) -> NDArray[np.bool_]:
+        """The cells that are walls whatever the time, in the map of each copy, `bool [B, cells]`."""
+        all_phases = (1 << self.grid.phases) - 1
+        return self.board.tile[np.asarray(state["core"])[:, world.LEVEL], place.WALL] == all_phases
 
     def revive(self, state: State, rows: NDArray[np.intp]) -> None:
-        """The clock by which walls change begins anew."""
-        state["core"][rows, kernel.LIFE] = 0
+        """The clocks by which walls and chances change begin anew."""
+        state["core"][rows, world.LIFE] = 0
+        state["core"][rows, world.EPISODE] = state["core"][rows, world.DRIFTED] = -1
 
-    def reset(self, state: State, rows: NDArray[np.intp], *, same_problem: bool) -> None:
-        """See `Rules.reset`; the problem is the start."""
-        kernel.reset_rows(state["core"], state["cells"], self.board.plan, rows, same_problem)
+    # ---------------------------------------------------------------- the game
+
+    def reset(self, state: State, rows: NDArray[np.intp], *, hold: Collection[str] = ()) -> None:
+        """See `Rules.reset`; the problem is which alternative, the start, and where the candies lie."""
+        loops.reset_rows(*self.world(state), rows, sum(HOLDS[name] for name in hold))
 
     def step(self, state: State, actions: NDArray[np.int64]) -> Outcome:
         """See `Rules.step`."""
-        return self.step_or_reset(state, actions, np.zeros(len(actions), np.bool_))
+        return self._step(state, actions, np.zeros(len(actions), np.bool_))
 
     def step_or_reset(self, state: State, actions: NDArray[np.int64], waiting: NDArray[np.bool_]) -> Outcome:
-        """See `Rules.step_or_reset`; one compiled pass."""
+        """See `Rules.step_or_reset`."""
+        self.reset(state, np.flatnonzero(waiting))
+        return self._step(state, actions, waiting)
+
+    def _step(self, state: State, actions: NDArray[np.int64], waiting: NDArray[np.bool_]) -> Outcome:
+        """A step of all but those that are `waiting`."""
         batch = len(actions)
         rewards = np.empty(batch)
-        terminated, truncated = np.empty(batch, np.bool_), np.empty(batch, np.bool_)
+        terminated, truncated, won = (np.empty(batch, np.bool_) for _ in range(3))
         mask = np.empty((batch, self.action_space.n), np.int8)
-        kernel.step_batch(
-            state["core"], state["cells"], *self.board, actions, waiting, rewards, terminated, truncated, mask
+        self.run_step(state, actions, waiting, (rewards, terminated, truncated, won, mask))
+        return Outcome(
+            rewards, terminated, truncated, {"action_mask": mask, "is_success": won, **self._told(state)}
         )
-        return Outcome(rewards, terminated, truncated, {"action_mask": mask})
+
+    def run_step(
+        self,
+        state: State,
+        actions: NDArray[np.int64],
+        waiting: NDArray[np.bool_],
+        results: tuple[NDArray[Any], ...],
+    ) -> None:
+        """The compiled step: `results` are rewards, terminated, truncated, won `[B]` and the masks `[B, A]`."""
+        loops.step_batch(*self.world(state), actions, waiting, *results)
 
     def step_one(self, state: State, action: int) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """See `Rules.step_one`; one compiled call, and what it leads to is looked up where it can be."""
-        core, cells = state["core"], state["cells"]
-        reward, terminated, truncated, index, position, phase = kernel.step_one(
-            core, cells, *self.board, action
+        reward, terminated, truncated, index, position, which, phase, won = loops.step_one(
+            state["core"], state["cells"], state["odds"], *self.board, action
         )
         number = index if self._sees_index else position
         if number < len(self._scalars):
             seen = self._scalars[number]
         else:
-            seen = self.sight.read(core, cells)[0]
-        mask = self._masks[phase][position].copy()
-        return seen, reward, terminated, truncated, {"action_mask": mask}
+            seen = self.sight.read_one(self.world(state))
+        mask = self._masks[which][phase][position].copy()
+        info = {"action_mask": mask, "is_success": won}
+        if self.tell_chances:
+            info["chances"] = self._told(state)["chances"][0]
+        return seen, reward, terminated, truncated, info
 
     @cached_property
     def _sees_index(self) -> bool:
@@ -246,50 +253,103 @@ class MazeRules(Rules):
     @cached_property
     def _scalars(self) -> list[np.int64]:
         """The numbers that are seen, ready-made; to make one takes as long as the step."""
-        space = self.observation_space
-        return list(np.arange(min(space.n, 2**16))) if isinstance(space, gymnasium.spaces.Discrete) else []
+        plain = self.observation in ("index", "position") and not self.feedback
+        return list(np.arange(min(self.observation_space.n, 2**16))) if plain else []  # type: ignore[attr-defined]
 
     @cached_property
-    def _masks(self) -> list[list[NDArray[np.int8]]]:
-        """The action mask of every cell in every phase."""
-        count = self.board.tile.shape[1]
+    def _masks(self) -> list[list[list[NDArray[np.int8]]]]:
+        """The action mask of every cell, in every map and phase."""
+        count = self.height * self.width
         state = self.allocate(count)
-        masks = []
-        for life in (0, *self.grid.changes):
-            state["core"][:, kernel.LIFE] = life
-            state["core"][:, kernel.FIRST_WALKER + kernel.POSITION] = np.arange(count)
-            masks.append(list(self.reset_info(state)["action_mask"]))
+        masks: list[list[list[NDArray[np.int8]]]] = []
+        for which in range(self.grid.alternatives):
+            masks.append([])
+            for life in (0, *self.grid.changes):
+                state["core"][:, world.LEVEL] = which
+                state["core"][:, world.LIFE] = life
+                state["core"][:, world.FIRST_WALKER + world.POSITION] = np.arange(count)
+                masks[-1].append(list(self.reset_info(state)["action_mask"]))
         return masks
 
-    def reset_info(self, state: State) -> dict[str, NDArray[Any]]:
-        """`action_mask int8 [B, A]`: 1 for the actions that do not bump."""
-        mask = np.empty((len(state["core"]), self.action_space.n), np.int8)
-        kernel.masks(state["core"], self.board.go, self.board.plan, mask)
-        return {"action_mask": mask}
+    def compiled(self, state: State) -> CompiledWorld | None:
+        """See `Rules.compiled`; of numbers that are seen, the index and the position."""
+        observe = {"index": kernel.index_seen, "position": kernel.position_seen}.get(self.observation)
+        if observe is None or self.feedback:
+            return None
+        return CompiledWorld(self.world(state), kernel.step_member, kernel.restart, observe)
 
-    def observe(self, state: State) -> NDArray[Any]:
+    def reset_info(self, state: State) -> dict[str, NDArray[Any]]:
+        """`action_mask int8 [B, A]`: 1 for the actions that do not bump; `chances float64 [B, K]` where asked for."""
+        mask = np.empty((len(state["core"]), self.action_space.n), np.int8)
+        loops.masks(*self.world(state), 0, mask)
+        return {"action_mask": mask, **self._told(state)}
+
+    def _told(self, state: State) -> dict[str, NDArray[Any]]:
+        if not self.tell_chances:
+            return {}
+        out = np.empty((len(state["core"]), self.n_candies))
+        spawn.chances(self.world(state), out)
+        return {"chances": out}
+
+    def observe(self, state: State) -> Seen:
         """See `Rules.observe`."""
-        return self.sight.read(state["core"], state["cells"])
+        return self.sight.read(self.world(state))
+
+    # ---------------------------------------------------------------- for people
 
     def phase(self, state: State, row: int) -> int:
-        """Which of the maps holds now, in copy `row`."""
-        return int(np.searchsorted(self.grid.changes, state["core"][row, kernel.LIFE], side="right"))
+        """Which of the maps that follow each other holds now, in copy `row`."""
+        return int(np.searchsorted(self.grid.changes, state["core"][row, world.LIFE], side="right"))
+
+    def version(self, state: State, row: int) -> tuple[Any, ...]:
+        """What the model of copy `row` depends on: as long as it stays, so does `model()`."""
+        return (self.phase(state, row), state["odds"][row].tobytes())
+
+    @property
+    def model_builder(self) -> Any:
+        """The class that builds the finite model; loaded when it is asked for."""
+        from rlcourse.envs.maze.model import ModelBuilder
+
+        return ModelBuilder
+
+    def layout_of(self, state: State, row: int) -> tuple[Layout, int]:
+        """The layout of copy `row`, and the number of its map in it."""
+        if self.grid.changes:
+            return self.grid, self.phase(state, row)
+        return self.grid, int(state["core"][row, world.LEVEL])
+
+    def candy_cells(self, state: State, row: int) -> NDArray[np.int64]:
+        """The cells of the candies in the map of copy `row`, in the order in which they are numbered."""
+        arrays = self.world(state)
+        which = row if arrays.plan[place.OWN_MAP] else int(arrays.core[row, world.LEVEL])
+        slots = arrays.tile[which, place.SLOT]
+        cells = np.flatnonzero(slots >= place.FIRST_VALUE)
+        return cells[np.argsort(slots[cells])]
 
     def describe(self, state: State, row: int) -> str:
         """The clock, the return and the last action; the map with an @ where the walker is, without what is gone."""
         core = state["core"][row]
-        walker = core[kernel.FIRST_WALKER :]
-        last = int(walker[kernel.LAST])
-        if last >= 0:
-            stayed = last == self.board.go.shape[1] - 1
-            done = ", stayed" if stayed else f", went {ARROWS[last]}"
-        else:
-            done = ""
-        lines = [f"step {core[kernel.CLOCK]}, return {walker[kernel.SCORE] / UNITS:g}{done}"]
-        cells = [list(line) for line in self.grid.maps[self.phase(state, row)]]
-        for bit, (r, c) in enumerate(self.grid.find("candy")):
-            if not core[kernel.LEFT_OVER] >> bit & 1:
+        lines = [f"step {core[world.CLOCK]}, {self.describe_walker(core[world.FIRST_WALKER :])}"]
+        layout, which = self.layout_of(state, row)
+        cells = [list(line) for line in layout.maps[which]]
+        if self.disguised:  # traps look like exits
+            for r, c in layout.find("trap", which):
+                cells[r][c] = "E"
+        for bit, cell in enumerate(self.candy_cells(state, row)):
+            r, c = divmod(int(cell), layout.width)
+            if not core[world.REMAINING] >> bit & 1:
                 cells[r][c] = "."
-        r, c = divmod(int(walker[kernel.POSITION]), self.grid.width)
-        cells[r][c] = "@"
+            elif self.boxes:
+                cells[r][c] = "?"
+        for w in reversed(range(self.walkers)):
+            r, c = divmod(int(core[world.FIRST_WALKER + w * world.WALKER + world.POSITION]), layout.width)
+            cells[r][c] = "@&"[w]
         return "\n".join([*lines, *("  " + "".join(line) for line in cells)])
+
+    def describe_walker(self, walker: NDArray[np.int64]) -> str:
+        """The return and the last action of one walker, from its columns."""
+        last = int(walker[world.LAST])
+        did = ""
+        if last >= 0:
+            did = ", stayed" if last == len(self.directions) - 1 else f", went {ARROWS[last]}"
+        return f"return {walker[world.SCORE] / UNITS:g}{did}"

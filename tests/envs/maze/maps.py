@@ -2,7 +2,7 @@
 
 from hypothesis import strategies as st
 
-from rlcourse.envs.maze.layout import parse
+from rlcourse.envs.maze.reading import parse
 from rlcourse.errors import UsageError
 
 STEPS = [(0, -1), (0, 1), (-1, 0), (1, 0), (-1, -1), (-1, 1), (1, -1), (1, 1), (0, 0)]

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rlcourse.envs.maze.layout import Layout, layout_names, load_layout, parse
+from rlcourse.envs.maze.layout import Layout
+from rlcourse.envs.maze.reading import layout_names, load_layout, parse
 from rlcourse.errors import UsageError
 
 FULL = """
@@ -37,7 +38,7 @@ def test_everything_a_map_can_say():
     assert [layout.value(cell) for cell in layout.find("candy")] == [2.0, -25.5]
     assert layout.word((1, 2)) == "down"
     assert layout.word((1, 0)) == "wall"
-    assert layout.word((1, 0), phase=1) == "floor"
+    assert layout.word((1, 0), 1) == "floor"
     assert layout.find("trap") == [(3, 2)]
 
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 import rlcourse  # noqa: F401  (registers the worlds)
 from rlcourse.envs.maze.board import UNITS
-from rlcourse.envs.maze.kernel import CLOCK, FIRST_WALKER, HOME, LEFT_OVER, LIFE, POSITION, SCORE
-from rlcourse.envs.maze.layout import parse
+from rlcourse.envs.maze.reading import parse
+from rlcourse.envs.maze.world import CLOCK, FIRST_WALKER, HOME, LIFE, POSITION, REMAINING, SCORE
 from rlcourse.errors import UsageError
 
 from .maps import STEPS, SlowWalker, maps
@@ -45,7 +45,7 @@ def test_the_compiled_rules_are_the_documented_ones(text, king, stay, locked, pa
         assert not truncated
         assert divmod(int(seen), width) == slow.at
         core = env.get_state()["core"][0]
-        assert int(core[LEFT_OVER]).bit_count() == len(slow.candies)
+        assert int(core[REMAINING]).bit_count() == len(slow.candies)
         assert core[FIRST_WALKER + SCORE] == pytest.approx(slow.total * UNITS, abs=1)
         if terminated:
             slow.begin()
@@ -93,7 +93,7 @@ def test_what_holds_in_every_maze(text, chosen, seed):
         assert (np.isin(rewards, named) | ends).all()
         paid = np.where(ends, 0.0, paid + rewards)
         assert np.allclose(core[:, FIRST_WALKER + SCORE] / UNITS, paid, atol=1e-4)
-        left = np.array([[(int(one) >> bit) & 1 for bit in range(len(values))] for one in core[:, LEFT_OVER]])
+        left = np.array([[(int(one) >> bit) & 1 for bit in range(len(values))] for one in core[:, REMAINING]])
         assert (left.sum(axis=1) <= len(values)).all()
         assert not (terminated & truncated).any()
         assert info["action_mask"].shape == (5, env.single_action_space.n)
@@ -185,7 +185,7 @@ def test_impossible_options_are_named(given, message):
         make(**given)
 
 
-@pytest.mark.parametrize("column", [CLOCK, LIFE, LEFT_OVER, FIRST_WALKER + POSITION, FIRST_WALKER + HOME])
+@pytest.mark.parametrize("column", [CLOCK, LIFE, REMAINING, FIRST_WALKER + POSITION, FIRST_WALKER + HOME])
 def test_a_snapshot_from_nowhere_is_refused(column):
     """Compiled loops do not check bounds: what comes from outside is checked before it gets to them."""
     env = make()

@@ -1,0 +1,1 @@
+"""Agents that keep a table: one file a family of rules."""

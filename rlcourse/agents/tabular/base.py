@@ -1,0 +1,301 @@
+"""What all learners with a table share: numbers for what is observed, tables `[S, states, actions]`, and the two drivers.
+
+A learner is a class with a rule: a compiled function `update(me, i, x, a, r, y, terminated, truncated)` that says what member
+`i` learns of one step. `me` are the tables of the population, with the settings of the configuration, by name. How an action
+is chosen is another one, `act(me, i, x)`; most take `explore`. A rule that has chosen the next action already leaves it in
+`me.next_action[i]`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import itertools
+import os
+import time
+from collections import namedtuple
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, ClassVar, Literal, Self, get_args, get_origin, get_type_hints
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rlcourse.agents.base import Arrays, check_steps
+from rlcourse.agents.control import ControlAgent
+from rlcourse.agents.observations import members_of, say_space
+from rlcourse.agents.population import begin
+from rlcourse.agents.tabular.explore import TabularConfig, explore
+from rlcourse.agents.tabular.states import StateNumbers
+from rlcourse.errors import UsageError
+from rlcourse.progress import progress_bar
+from rlcourse.streams import Streams
+
+MEMORY_LIMIT = 4 << 30
+"""Bytes that the tables of a population may take: half of a small laptop."""
+CHUNK_SECONDS = 0.1
+"""A compiled loop comes back so often, to show how far it is and to be interrupted."""
+
+COMMON = (
+    "Q",
+    "visits",
+    "t",
+    "next_action",
+    "stream",
+    "scratch",
+    "gamma",
+    "learning_rate",
+    "step_size",
+    "step_size_power",
+    "exploration",
+    "exploration_initial_eps",
+    "exploration_final_eps",
+    "exploration_steps",
+    "temperature",
+    "bonus",
+)
+"""What every rule finds in its tables."""
+
+
+def tables(module: str, *own: str) -> Any:
+    """The type of a rule's tables: the common ones, and its own arrays (`initial_state`) and settings by name.
+
+    Args:
+        module: `__name__` of the module, in which the type must be called `Tables`.
+        own: names of further arrays and settings.
+    """
+    return namedtuple("Tables", (*COMMON, *own), module=module)
+
+
+Tables = tables(__name__)
+
+
+class TabularAgent(ControlAgent):
+    """A population with tables over the observations of a world, which must be finite, and its Discrete actions.
+
+    Where an episode is truncated, what would have come after it is estimated as after any other step; where it is terminated,
+    nothing comes.
+
+    State of every learner: `Q float64 [S, X, A]` (action values), `visits int64 [S, X, A]` (how often each pair was taken),
+    `t int64 [S]` (steps so far), `next_action int64 [S]` (chosen already, or -1). A subclass adds its own arrays in
+    `initial_state`, each also an attribute.
+    """
+
+    config_class = TabularConfig
+    config: TabularConfig
+    tables: ClassVar[Any] = Tables
+    """The type of the tables that the rule works on, see `tables`."""
+    update: ClassVar[Any]
+    """The rule."""
+    act: ClassVar[Any] = explore
+    """How an action is chosen while learning."""
+    of_episode: ClassVar[dict[str, float]] = {"next_action": -1}
+    """Arrays that hold something of the current episode only, and what stands in them at its beginning."""
+
+    states: StateNumbers
+    Q: NDArray[np.float64]
+    visits: NDArray[np.int64]
+    t: NDArray[np.int64]
+    next_action: NDArray[np.int64]
+
+    # ---------------------------------------------------------------- what a learner says
+
+    def initial_state(self, size: int) -> Arrays:
+        """The arrays of `size` members that know nothing yet, by attribute name."""
+        shape = (size, self.n_states, self.n_actions)
+        return {
+            "Q": np.full(shape, float(self.config.initial_value)),
+            "visits": np.zeros(shape, np.int64),
+            "t": np.zeros(size, np.int64),
+            "next_action": np.full(size, -1, np.int64),
+        }
+
+    def values(self) -> NDArray[np.float64]:
+        """How good every action looks, `[S, X, A]`: what the deterministic policy maximises and the viewer draws."""
+        return self.Q
+
+    def greedy_policy(self) -> NDArray[np.int64]:
+        """The action that looks best in every state, the first of equal ones, int64 `[S, X]`."""
+        return self.values().argmax(axis=2)
+
+    # ---------------------------------------------------------------- the worlds
+
+    @property
+    def n_states(self) -> int:
+        """X."""
+        return self.states.n
+
+    def _prepare(self) -> None:
+        space = self.venv.single_observation_space
+        try:
+            self.states = StateNumbers(space)
+        except UsageError:
+            ours = " (observation='index')" if "observation" in dir(self._said("rules")) else ""
+            raise UsageError(
+                f"{self.name} keeps a table of what is observed and cannot learn in {self.spec.id}, whose observations are "
+                f"{say_space(space)}: it fits Discrete and MultiDiscrete observations{ours}, and tuples of those"
+            ) from None
+        cells = self.states.n * self.n_actions
+        if self.size * cells * 16 > MEMORY_LIMIT:
+            raise UsageError(
+                f"{self.name} would keep {self.size:,} tables of {self.states.n:,} states x {self.n_actions} actions, more "
+                f"than {MEMORY_LIMIT / 2**30:g} GiB: take fewer seeds or a smaller world"
+            )
+        fresh = self.initial_state(self.size)
+        self._names = tuple(fresh)
+        for name, array in fresh.items():
+            setattr(self, name, array)
+        self._scratch = np.empty((self.size, self.n_actions))
+
+    def _begin(self, observation: Any) -> None:
+        self._x = np.ascontiguousarray(self.states.read(observation))
+
+    # ---------------------------------------------------------------- the loop
+
+    def learn(self, steps: int, *, progress: bool = False) -> Self:
+        """See `Agent.learn`."""
+        steps = check_steps(steps)
+        with progress_bar(steps, f"{self.name} x {self.size}", show=progress) as advance:
+            world = self._compiled_world()
+            if world is None:
+                self._learn_by_steps(steps, advance)
+            else:
+                self._learn_compiled(world, steps, advance)
+        return self
+
+    def _compiled_world(self) -> Any:
+        """The arrays and the functions of a world that can be stepped in compiled code; `None` for any other."""
+        offer = getattr(
+            self.venv, "compiled_world", None
+        )  # of the batch itself: what is wrapped wants to see steps
+        return None if offer is None or self.venv is not self.venv.unwrapped else offer()
+
+    def _tables(self, stream: Streams) -> Any:
+        """The tables and settings as the rule sees them."""
+        hints = get_type_hints(self.config_class, include_extras=True)
+        found: dict[str, Any] = {name: getattr(self, name) for name in self._names}
+        found |= {"stream": stream.state, "scratch": self._scratch}
+        for field in dataclasses.fields(self.config):
+            found.setdefault(field.name, _number(getattr(self.config, field.name), hints[field.name]))
+        return self.tables(**{name: found[name] for name in self.tables._fields})
+
+    def _account(self) -> Any:
+        from rlcourse.agents.tabular.loops import Account
+
+        return Account(self._over, self.episodes, self.earned, self.running)
+
+    def _learn_by_steps(self, steps: int, advance: Callable[[int], None]) -> None:
+        """One step of the whole population at a time, in worlds of any kind."""
+        decide = _loop("decide_all", act=type(self).act)
+        experience = _loop("experience_all", update=type(self).update)
+        me, account = self._tables(self.stream), self._account()
+        actions, stride = np.empty(self.size, np.int64), max(1, steps // 200)
+        for count in range(1, steps + 1):
+            if self._over.any():  # only now, so that what was learned in an episode can be asked for after it
+                self._begin(self.venv.reset(options={"reset_mask": self._over})[0])
+            x = self._x
+            decide(me, x, actions)
+            observation, rewards, terminated, truncated, _ = self.venv.step(self.first_action + actions)
+            self._begin(observation)
+            experience(me, account, x, actions, rewards, self._x, terminated, truncated)
+            self.num_timesteps += 1
+            if count % stride == 0 or count == steps:
+                advance(count % stride or stride)
+
+    def _learn_compiled(self, world: Any, steps: int, advance: Callable[[int], None]) -> None:
+        """Steps in compiled code, the members shared among the cores, in pieces of a tenth of a second."""
+        loop = _loop(
+            "learn_range",
+            act=type(self).act,
+            update=type(self).update,
+            step=world.step,
+            restart=world.restart,
+            observe=world.observe,
+        )
+        me, account = self._tables(self.stream), self._account()
+        threads = min(self.size, _cores())
+        bounds = [self.size * k // threads for k in range(threads + 1)]
+        left, piece = steps, 1
+        with ThreadPoolExecutor(threads) as pool:
+            while left:
+                piece = min(piece, left)
+                started = time.perf_counter()
+                parts = [
+                    pool.submit(loop, me, account, world.arrays, first, last, piece)
+                    for first, last in itertools.pairwise(bounds)
+                ]
+                try:
+                    for part in parts:
+                        part.result()
+                finally:  # also after an interrupt, every member makes the same number of steps
+                    for part in parts:
+                        part.result()
+                    self.num_timesteps += piece
+                    self._begin(self.venv.moved(self._over))  # type: ignore[attr-defined]
+                left -= piece
+                advance(piece)
+                piece = _next_piece(piece, time.perf_counter() - started)
+
+    # ---------------------------------------------------------------- acting without learning
+
+    def predict(
+        self,
+        observation: Any,
+        state: Any = None,
+        episode_start: NDArray[np.bool_] | None = None,
+        deterministic: bool = True,
+    ) -> tuple[NDArray[np.int64], Any]:
+        """See `Agent.predict`."""
+        x = self.states.read(observation)
+        lead = x.shape
+        x = np.ascontiguousarray(x.reshape(self.size, members_of(lead, self.size)))
+        if deterministic:
+            actions = self.values()[np.arange(self.size)[:, None], x].argmax(axis=2)
+        else:
+            actions = np.empty(x.shape, np.int64)
+            _loop("act_aside", act=type(self).act)(self._tables(self._predict_stream), x, actions)
+        return (self.first_action + actions).reshape(lead), state
+
+    # ---------------------------------------------------------------- saving, restoring, parting
+
+    def _array_attributes(self) -> dict[str, str]:
+        return {
+            **{f"state/{name}": name for name in self._names},
+            **super()._array_attributes(),
+            "observation": "_x",
+        }
+
+    def _restored(self, *, in_place: bool) -> None:
+        super()._restored(in_place=in_place)
+        if not in_place:
+            self._begin(begin(self.venv, self.seeds))
+            for name, empty in self.of_episode.items():
+                getattr(self, name)[...] = empty
+
+
+def _number(value: Any, hint: Any) -> Any:
+    """A setting as compiled code sees it: a number of one type, a choice by its place."""
+    if isinstance(value, str):
+        return get_args(hint).index(value) if get_origin(hint) is Literal else value
+    plain = get_args(hint)[0] if hasattr(hint, "__metadata__") else hint
+    return float(value) if plain is float else value
+
+
+@functools.cache
+def _loop(name: str, **laws: Any) -> Any:
+    """A loop with these laws: the rule's own, and those of the world where it is a part of the loop."""
+    from rlcourse.agents.tabular import loops
+    from rlcourse.agents.tabular.compiled import instantiate
+
+    return instantiate(getattr(loops, name), (loops.decide, loops.experience), laws)
+
+
+def _cores() -> int:
+    """Threads that compiled loops may use; NUMBA_NUM_THREADS limits them, also where processes share the cores."""
+    given = os.environ.get("NUMBA_NUM_THREADS", "")
+    return int(given) if given.isdigit() and int(given) else len(os.sched_getaffinity(0))
+
+
+def _next_piece(piece: int, seconds: float) -> int:
+    """Steps that will take about `CHUNK_SECONDS`, but at most ten times as many as now: the first one compiles."""
+    return max(1, min(10 * piece, int(piece * CHUNK_SECONDS / max(seconds, 1e-9))))

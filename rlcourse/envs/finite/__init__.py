@@ -1,0 +1,1 @@
+"""Worlds that are a finite model: sampled from its arrays."""
