@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import os
 import shlex
 import sys
 from pathlib import Path
@@ -56,6 +57,7 @@ def show_replay(options: PlayOptions) -> str:
     _check_speed(options.fps)
     with contextlib.ExitStack() as files:
         gif = files.enter_context(output_file(options.gif, ".gif")) if options.gif else None
+        _need_no_display(gif)
         replay = Replay(str(options.replay))
         if gif is not None:
             _write_gif(gif, replay, options.fps)
@@ -95,6 +97,7 @@ def watch_agent(
     _check_speed(options.fps)
     with contextlib.ExitStack() as files:
         gif = files.enter_context(output_file(options.gif, ".gif")) if options.gif else None
+        _need_no_display(gif)
         saved = is_folder(options.agent)
         agent = _saved(options) if saved else _named(options, agent_kwargs, env_kwargs)
         if options.steps is not None:
@@ -158,6 +161,12 @@ def _write_gif(path: Path, show: Show, fps: float | None) -> None:
             f"rlcourse: the GIF ends after {count:,} frames, before the end of what there is to see",
             file=sys.stderr,
         )
+
+
+def _need_no_display(gif: Path | None) -> None:
+    """Where no window is opened, worlds of other people that start pygame shall not look for a display either."""
+    if gif is not None:
+        os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
 
 
 def _check_speed(fps: float | None) -> None:

@@ -36,8 +36,12 @@ def measure(text: str, size: float, *, bold: bool = False) -> int:
 
 def fit(text: str, size: float, width: float, *, bold: bool = False) -> float:
     """The height at which `text` is at most `width` wide: `size`, or less."""
-    wide = _font(bold).get_rect(text, size=size).width
-    return size * min(1.0, width / max(wide, 1))
+    for _ in range(4):  # letters of whole pixels do not shrink in proportion
+        wide = _font(bold).get_rect(text, size=size).width
+        if wide <= width:
+            break
+        size *= width / wide
+    return size
 
 
 def write(

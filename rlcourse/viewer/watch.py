@@ -109,7 +109,7 @@ class PolicyShow(Show):
         """See `Show.frame`."""
         session, values = self.session, values_of(self.agent)
         image = draw(session.env, session.picture, _one(session.observation), values)
-        caption = _caption(f"{self.agent.name} shows what it knows", values is not None, word)
+        caption = _caption(f"{self.agent.name} acts", values is not None, word)
         return with_status(image, session.status(caption, keys))
 
     def close(self) -> None:
@@ -229,5 +229,5 @@ def _speed(world: Any) -> float:
 
 
 def _caption(what: str, values: bool, word: str) -> str:
-    below = "; bars: how good each action looks to it" if values else ""
+    below = "; bars: its values" if values else ""
     return f"{what}{below}" + (f"   {word}" if word else "")

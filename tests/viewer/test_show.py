@@ -5,6 +5,7 @@ import pygame
 import pytest
 
 from rlcourse.errors import UsageError
+from rlcourse.viewer.canvas import fit, pixels, write
 from rlcourse.viewer.show import FASTEST, SLOWEST, Projector, Show, frames, project
 from rlcourse.viewer.window import Press, Window
 
@@ -186,3 +187,15 @@ def test_keys_are_known_by_their_names(screen):
     assert [press.key for press in window.presses(0.0)] == ["left", "[4]", "4", "[", "4", "3"]
     assert window.presses(0.0) == []
     window.close()
+
+
+@pytest.mark.parametrize("text", ["q_learning acts; bars: its values", "a long line of text " * 2, "0", ""])
+@pytest.mark.parametrize("width", [120, 160.5, 448])
+@pytest.mark.parametrize("bold", [False, True])
+def test_text_fits_its_room(text, width, bold):
+    size = fit(text, 15, width, bold=bold)
+    surface = pygame.Surface((1000, 40))
+    write(surface, text, (0, 20), 15, colour=(255, 255, 255), bold=bold, width=width)
+    written = np.nonzero(pixels(surface).any(axis=(0, 2)))[0]
+    assert size <= 15
+    assert written.max(initial=0) <= width + 2

@@ -145,6 +145,22 @@ def test_values_of_actions_stand_below_a_world_that_cannot_draw_them():
     show.close()
 
 
+def test_the_values_of_a_table_are_those_of_the_state_that_is_seen(monkeypatch):
+    drawn = []
+    monkeypatch.setattr("rlcourse.viewer.overlay.paint_value", lambda *what, **how: drawn.append(what[2]))
+    world = {"layout": "S.2\n..E", "start": "anywhere"}
+    agent = rlcourse.make_agent("q_learning", "CandyMaze-v0", seeds=[3], env_kwargs=world).learn(2000)
+    show, largest = show_agent(agent, episodes=3), 0.0
+    while True:
+        drawn.clear()
+        show.frame()
+        assert drawn == list(agent.Q[0, show.session.observation])
+        largest = max(largest, *drawn)
+        if not show.forward():
+            break
+    assert largest > 5.0  # the exit pays 10
+
+
 def test_a_world_may_draw_the_values_itself(monkeypatch):
     """It is given a function that tells the values of any observations."""
     asked = []
