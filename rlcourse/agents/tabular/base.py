@@ -118,6 +118,10 @@ class TabularAgent(ControlAgent):
         """The action that looks best in every state, the first of equal ones, int64 `[S, X]`."""
         return self.values().argmax(axis=2)
 
+    def action_values(self, observation: Any) -> NDArray[np.float64]:
+        """How good every action looks to a population of one in these observations `[N, ...]`: `[N, A]`, for the viewer."""
+        return self.values()[0, self.states.read(observation)]
+
     # ---------------------------------------------------------------- the worlds
 
     @property
