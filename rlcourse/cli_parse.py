@@ -21,7 +21,7 @@ import tyro
 
 from rlcourse.agents.config import say_type
 from rlcourse.cli_flags import as_flags, differences, flags_of, take_json
-from rlcourse.cli_options import TrainOptions
+from rlcourse.cli_options import EvaluateOptions, TrainOptions
 from rlcourse.errors import UsageError, did_you_mean
 
 T = TypeVar("T")
@@ -95,6 +95,18 @@ def parse_train(words: list[str]) -> tuple[TrainOptions, dict[str, Any], dict[st
     parsed: Any = parse(options, words, "train")
     set_by_user = {prefix: differences(getattr(parsed, f"{prefix}_fields")) for prefix in nested}
     return parsed, set_by_user.get("agent", {}), env_kwargs or set_by_user.get("env", {})
+
+
+def parse_evaluate(words: list[str]) -> EvaluateOptions:
+    """The options of `evaluate`; --plot without a name is an empty one.
+
+    Raises:
+        UsageError: see `parse`.
+    """
+    filled: list[str] = []
+    for word, after in itertools.pairwise([*words, "--"]):
+        filled.append(f"{word}=" if word == "--plot" and after.startswith("--") else word)
+    return parse(EvaluateOptions, filled, "evaluate")
 
 
 def parse_seeds_flag(text: str) -> int | list[int]:

@@ -256,6 +256,17 @@ class TabularAgent(ControlAgent):
             _loop("act_aside", act=type(self).act)(self._tables(self._predict_stream), x, actions)
         return (self.first_action + actions).reshape(lead), state
 
+    def action_values(self, observation: Any) -> NDArray[np.float64] | None:
+        """See `Agent.action_values`."""
+        return self._look_up(self.values(), observation)
+
+    def _look_up(self, table: NDArray[np.float64], observation: Any) -> NDArray[np.float64]:
+        """The entries of a table `[S, X, ...]` for what is observed."""
+        x = self.states.read(observation)
+        rows = x.reshape(self.size, members_of(x.shape, self.size))
+        found = table[np.arange(self.size)[:, None], rows]
+        return found.reshape(*x.shape, *table.shape[2:])
+
     # ---------------------------------------------------------------- saving, restoring, parting
 
     def _array_attributes(self) -> dict[str, str]:
