@@ -33,6 +33,7 @@ examples:
   rlcourse list agents
   rlcourse train --agent ucb1 --env CandyMachines-v0 --seeds 10
   rlcourse bench quick
+  rlcourse play --env CandyMaze-v0
 
 rlcourse VERB --help explains a verb; rlcourse --version prints the version.
 """
@@ -130,11 +131,36 @@ def bench(words: list[str]) -> None:
         raise RunError(f"{first}{others}")
 
 
+def play(words: list[str]) -> None:
+    """Play a world yourself, with the keyboard, or replay a recorded game."""
+    from rlcourse.cli_parse import parse_play
+
+    options, env_kwargs = parse_play(words)
+    from rlcourse import cli_view
+
+    if options.replay is None:
+        cli_view.play_game(options, env_kwargs)
+    elif difference := cli_view.show_replay(options):
+        raise RunError(difference)
+
+
+def watch(words: list[str]) -> None:
+    """Watch an agent act, in a window or as a GIF."""
+    from rlcourse.cli_parse import parse_watch
+
+    options, agent_kwargs, env_kwargs = parse_watch(words)
+    from rlcourse import cli_view
+
+    cli_view.watch_agent(options, agent_kwargs, env_kwargs, progress=_on_terminal())
+
+
 VERBS: dict[str, Callable[[list[str]], None]] = {
     "list": show_list,
     "train": train,
     "evaluate": evaluate,
     "bench": bench,
+    "play": play,
+    "watch": watch,
 }
 
 

@@ -16,9 +16,11 @@ import subprocess
 import sys
 import tempfile
 import time
+from typing import Any
 
 import gymnasium
 import numpy as np
+from gymnasium.vector import VectorEnv
 from rich.console import Console
 from rich.table import Table
 
@@ -51,19 +53,21 @@ def one_copy(name: str, steps: int) -> float:
     return steps / (time.perf_counter() - start)
 
 
-def many_copies(name: str, copies: int, rounds: int, observation: str) -> float:
-    """Steps a second of the native vector environment, random actions, autoreset on."""
-    env = gymnasium.make_vec(
-        f"rlcourse/{name}", copies, vectorization_mode="vector_entry_point", observation=observation
-    )
+def many_copies(env: VectorEnv, rounds: int) -> float:
+    """Steps a second of a native vector environment, random actions, autoreset on."""
     env.reset(seed=0)
-    actions = np.random.default_rng(0).integers(env.single_action_space.n, size=(rounds, copies))
+    actions = np.random.default_rng(0).integers(env.single_action_space.n, size=(rounds, env.num_envs))
     for action in actions[:20]:
         env.step(action)
     start = time.perf_counter()
     for action in actions:
         env.step(action)
-    return copies * rounds / (time.perf_counter() - start)
+    return env.num_envs * rounds / (time.perf_counter() - start)
+
+
+def native(name: str, copies: int, **options: Any) -> VectorEnv:
+    """Our own vector environment."""
+    return gymnasium.make_vec(f"rlcourse/{name}", copies, vectorization_mode="vector_entry_point", **options)
 
 
 def first_use(cache: str) -> float:
@@ -85,7 +89,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=500, help="steps of all copies")
     parser.add_argument("--repeats", type=int, default=5)
     options = parser.parse_args()
-    console = Console()
+    console = Console(width=110)
     console.print(f"rlcourse {rlcourse.__version__}")
 
     one_copy("rlcourse/CandyMaze-v0", 100)
@@ -105,20 +109,35 @@ def main() -> None:
     )
     console.print(table)
 
-    table = Table(title=f"{options.copies} copies: native vector environment, autoreset on, one thread")
-    for column in ("world", "observation", "M steps/s", "min - max"):
-        table.add_column(column, justify="left" if column in ("world", "observation") else "right")
-    for name, observation in (
-        ("CandyMaze-v0", "index"),
-        ("CandyMazeSlippery-v0", "index"),
-        ("CandyMaze-v0", "planes"),
-        ("CourseMaze-v0", "full"),
-    ):
-        rounds = options.rounds if observation == "index" else options.rounds // 5
-        rates = [many_copies(name, options.copies, rounds, observation) / 1e6 for _ in range(options.repeats)]
-        table.add_row(
-            name, observation, f"{statistics.median(rates):.1f}", f"{min(rates):.1f} - {max(rates):.1f}"
-        )
+    title = f"{options.copies} copies: native vector environment, autoreset on, one thread"
+    table = Table(title=title)
+    for column in ("world", "options", "M steps/s", "min - max", "x CartPole-v1"):
+        table.add_column(column, justify="left" if column in ("world", "options") else "right")
+    cases: list[tuple[str, dict[str, Any]]] = [
+        ("CandyMaze-v0", {}),
+        ("CandyMazeSlippery-v0", {}),
+        ("CandyMaze-v0", {"observation": "planes"}),
+        ("CandyMaze-v0", {"observation": "window"}),
+        ("CandyMazePartial-v0", {}),
+        ("CandyMazeDrift-v0", {}),
+        ("CandyMazeLevels-v0", {}),
+        ("CourseMaze-v0", {}),
+        ("CandyDuel-v0", {}),
+    ]
+    worlds = [native(name, options.copies, **kwargs) for name, kwargs in cases]
+    peer = gymnasium.make_vec("CartPole-v1", options.copies, vectorization_mode="vector_entry_point")
+    rates = np.zeros((options.repeats, len(cases)))
+    ratios = np.zeros((options.repeats, len(cases)))
+    for turn in range(options.repeats):
+        theirs = many_copies(peer, options.rounds // 10)
+        for k, world in enumerate(worlds):
+            rates[turn, k] = many_copies(world, options.rounds if k < 2 else options.rounds // 5)
+        ratios[turn] = rates[turn] / theirs
+    for k, (name, kwargs) in enumerate(cases):
+        said = " ".join(f"{key}={value}" for key, value in kwargs.items())
+        rate = rates[:, k] / 1e6
+        spread = f"{rate.min():.1f} - {rate.max():.1f}"
+        table.add_row(name, said, f"{np.median(rate):.1f}", spread, f"{np.median(ratios[:, k]):.1f}")
     console.print(table)
 
     with tempfile.TemporaryDirectory() as cache:

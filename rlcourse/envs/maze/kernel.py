@@ -195,7 +195,7 @@ def move(world: World, i: Any, w: Any, action: Any) -> Any:
     return advance(world, i, w, direction, gust)
 
 
-@compiled
+@inlined
 def step_member(world: World, i: Any, action: Any) -> Any:
     """One step of copy `i` with a single walker: reward, terminated, truncated."""
     reward, terminated = move(world, i, 0, action)
@@ -266,13 +266,13 @@ def restart(world: World, i: Any) -> None:
     reset_member(world, i, 0)
 
 
-@compiled
+@inlined
 def index_seen(world: World, i: Any) -> Any:
     """What the only walker of copy `i` sees with `observation="index"`."""
     return index_of(world, i, 0)
 
 
-@compiled
+@inlined
 def position_seen(world: World, i: Any) -> Any:
     """What the only walker of copy `i` sees with `observation="position"`."""
     return world.core[i, FIRST_WALKER + POSITION]
