@@ -85,17 +85,23 @@ def train(words: list[str]) -> None:
 
 def evaluate(words: list[str]) -> None:
     """Play episodes with a saved agent, and show what it earns."""
-    from rlcourse.cli_options import EvaluateOptions
-    from rlcourse.cli_parse import parse
+    from rlcourse.cli_parse import parse_evaluate
 
-    options = parse(EvaluateOptions, words, "evaluate")
+    options = parse_evaluate(words)
     from rlcourse import cli_show
     from rlcourse.agents import load_agent
     from rlcourse.agents.evaluation import evaluate as play
 
     agent: Any = load_agent(options.folder)
+    if options.member is not None:
+        agent = agent.member(options.member)
+    plot = None
+    if options.plot is not None:
+        from rlcourse.viewer.policy import save_policy_picture
+
+        plot = save_policy_picture(agent, options.plot or Path(options.folder) / "policy.png")
     returns = play(agent, options.episodes, progress=_on_terminal())
-    cli_show.evaluated(agent, returns, as_json=options.json)
+    cli_show.evaluated(agent, returns, plot, as_json=options.json)
 
 
 def bench(words: list[str]) -> None:

@@ -70,12 +70,17 @@ class EvaluateOptions(Common):
 
     Examples:
       rlcourse evaluate runs/ucb1-CandyMachines-v0-seeds=10-steps=10000 --episodes 20
+      rlcourse evaluate runs/q_learning-CandyMaze-v0-seeds=10-steps=50000 --plot --member 3
     """
 
     folder: Positional[Annotated[str, arg(metavar="DIR")]]
     """The folder that `rlcourse train` saved the agent in."""
     episodes: Annotated[int, arg(metavar="N")] = 100
     """Episodes of every learner."""
+    member: Annotated[int | None, arg(metavar="PLACE", help_behavior_hint="")] = None
+    """Only the learner in this place (0, 1, ...); left out, all of them."""
+    plot: Annotated[str | None, arg(metavar="[DIR/policy.png]", help_behavior_hint="")] = None
+    """In a maze, draw what is known of every cell: the values, and the best actions."""
     json: Switch = False
     """Print one JSON object and nothing else."""
 

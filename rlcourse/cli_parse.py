@@ -23,7 +23,7 @@ import tyro
 
 from rlcourse.agents.config import say_type
 from rlcourse.cli_flags import as_flags, differences, flags_of, take_json
-from rlcourse.cli_options import PlayOptions, TrainOptions, WatchOptions
+from rlcourse.cli_options import EvaluateOptions, PlayOptions, TrainOptions, WatchOptions
 from rlcourse.errors import UsageError, did_you_mean
 
 T = TypeVar("T")
@@ -164,6 +164,18 @@ def _parse_with(
     parsed: Any = parse(whole, words, verb)
     set_by_user = {prefix: differences(getattr(parsed, f"{prefix}_fields")) for prefix in nested}
     return parsed, set_by_user.get("agent", {}), env_kwargs or set_by_user.get("env", {})
+
+
+def parse_evaluate(words: list[str]) -> EvaluateOptions:
+    """The options of `evaluate`; --plot without a name is an empty one.
+
+    Raises:
+        UsageError: see `parse`.
+    """
+    filled: list[str] = []
+    for word, after in itertools.pairwise([*words, "--"]):
+        filled.append(f"{word}=" if word == "--plot" and after.startswith("--") else word)
+    return parse(EvaluateOptions, filled, "evaluate")
 
 
 def parse_seeds_flag(text: str) -> int | list[int]:

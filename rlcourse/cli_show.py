@@ -149,8 +149,8 @@ def trained(cell: Cell, out: Path, *, as_json: bool) -> None:
     print(f"{cell.wall_seconds:.1f} s, {speed} a second over all seeds; saved in {out}")
 
 
-def evaluated(agent: Agent, returns: NDArray[np.float64], *, as_json: bool) -> None:
-    """The returns `[S, episodes]` of an evaluation: each member's mean, and its interval over members."""
+def evaluated(agent: Agent, returns: NDArray[np.float64], plot: Path | None, *, as_json: bool) -> None:
+    """The returns `[S, episodes]` of an evaluation: each member's mean, and its interval over members; where a picture is."""
     figure = summary(returns.mean(axis=1), agent.spec.id, agent.name, "return")
     if as_json:
         print_json(
@@ -161,6 +161,7 @@ def evaluated(agent: Agent, returns: NDArray[np.float64], *, as_json: bool) -> N
                 "episodes": returns.shape[1],
                 "num_timesteps": agent.num_timesteps,
                 "return": figure,
+                **({} if plot is None else {"plot": str(plot)}),
             }
         )
         return
@@ -180,6 +181,8 @@ def evaluated(agent: Agent, returns: NDArray[np.float64], *, as_json: bool) -> N
         ],
         right=(1, 2, 3, 4, 5),
     )
+    if plot is not None:
+        print(f"policy and values: {plot}")
 
 
 # -------------------------------------------------------------------- bench

@@ -12,6 +12,7 @@ import pygame
 from numpy.typing import NDArray
 
 from rlcourse.agents.bandits.base import BanditAgent
+from rlcourse.agents.base import Agent
 from rlcourse.colours import BLACK, BLUE, DIM, GREY, PAPER, SKY_BLUE, WHITE
 from rlcourse.viewer.canvas import pixels, write
 from rlcourse.viewer.keys import action_names
@@ -29,7 +30,11 @@ def values_of(agent: Any) -> Values | None:
 
     Both are methods that take observations; `None` where an agent has neither.
     """
-    return agent.values if isinstance(agent, BanditAgent) else getattr(agent, "action_values", None)
+    if isinstance(agent, BanditAgent):
+        return agent.values
+    if getattr(type(agent), "action_values", None) is Agent.action_values:  # the one that has nothing to say
+        return None
+    return getattr(agent, "action_values", None)
 
 
 def draw(

@@ -229,5 +229,5 @@ def _speed(world: Any) -> float:
 
 
 def _caption(what: str, values: bool, word: str) -> str:
-    below = "; bars: its values" if values else ""
+    below = "; with its values" if values else ""
     return f"{what}{below}" + (f"   {word}" if word else "")

@@ -148,8 +148,9 @@ def test_values_of_actions_stand_below_a_world_that_cannot_draw_them():
 def test_the_values_of_a_table_are_those_of_the_state_that_is_seen(monkeypatch):
     drawn = []
     monkeypatch.setattr("rlcourse.viewer.overlay.paint_value", lambda *what, **how: drawn.append(what[2]))
-    world = {"layout": "S.2\n..E", "start": "anywhere"}
-    agent = rlcourse.make_agent("q_learning", "CandyMaze-v0", seeds=[3], env_kwargs=world).learn(2000)
+    maze = {"layout": "S.2\n..E", "start": "anywhere"}
+    world = {"env": "rlcourse/CandyMaze-v0", "settings": maze}  # its own picture has no place for values
+    agent = rlcourse.make_agent("q_learning", "FiniteWorld-v0", seeds=[3], env_kwargs=world).learn(2000)
     show, largest = show_agent(agent, episodes=3), 0.0
     while True:
         drawn.clear()
@@ -159,6 +160,15 @@ def test_the_values_of_a_table_are_those_of_the_state_that_is_seen(monkeypatch):
         if not show.forward():
             break
     assert largest > 5.0  # the exit pays 10
+
+
+def test_an_agent_without_values_is_shown_without():
+    agent = rlcourse.make_agent("random", "CandyMaze-v0", seeds=[3])
+    assert overlay.values_of(agent) is None
+    show = show_agent(agent, episodes=1)
+    assert np.array_equal(show.frame()[:300], show.session.picture()[:300])
+    learner = rlcourse.make_agent("q_learning", "CandyMaze-v0", seeds=[3]).learn(200)
+    assert not np.array_equal(show_agent(learner, episodes=1).frame()[:300], show.frame()[:300])
 
 
 def test_a_world_may_draw_the_values_itself(monkeypatch):

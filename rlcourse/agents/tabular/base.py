@@ -118,10 +118,6 @@ class TabularAgent(ControlAgent):
         """The action that looks best in every state, the first of equal ones, int64 `[S, X]`."""
         return self.values().argmax(axis=2)
 
-    def action_values(self, observation: Any) -> NDArray[np.float64]:
-        """How good every action looks to a population of one in these observations `[N, ...]`: `[N, A]`, for the viewer."""
-        return self.values()[0, self.states.read(observation)]
-
     # ---------------------------------------------------------------- the worlds
 
     @property
@@ -266,6 +262,17 @@ class TabularAgent(ControlAgent):
             actions = np.empty(x.shape, np.int64)
             _loop("act_aside", act=type(self).act)(self._acting_tables(self._predict_stream), x, actions)
         return (self.first_action + actions).reshape(lead), state
+
+    def action_values(self, observation: Any) -> NDArray[np.float64] | None:
+        """See `Agent.action_values`."""
+        return self._look_up(self.values(), observation)
+
+    def _look_up(self, table: NDArray[np.float64], observation: Any) -> NDArray[np.float64]:
+        """The entries of a table `[S, X, ...]` for what is observed."""
+        x = self.states.read(observation)
+        rows = x.reshape(self.size, members_of(x.shape, self.size))
+        found = table[np.arange(self.size)[:, None], rows]
+        return found.reshape(*x.shape, *table.shape[2:])
 
     # ---------------------------------------------------------------- saving, restoring, parting
 
