@@ -295,6 +295,10 @@ class MazeRules(MazeOptions, Rules):
         """See `Rules.observe`."""
         return self.sight.read(self.world(state))
 
+    def last_reward(self, arrays: World, w: int) -> NDArray[np.int64]:
+        """What walker `w` of every copy was paid last, in millionths, int64 `[B]`."""
+        return arrays.core[:, world.FIRST_WALKER + w % self.walkers * world.WALKER + world.LAST_REWARD]
+
     # ---------------------------------------------------------------- for people
 
     def phase(self, state: State, row: int) -> int:
