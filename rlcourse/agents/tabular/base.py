@@ -191,15 +191,22 @@ class TabularAgent(ControlAgent):
 
         return Account(self._over, self.episodes, self.earned, self.running)
 
+    def keep_up(self) -> bool:
+        """Whether the tables are other ones now, since the world has changed; for agents who know the world."""
+        return False
+
     def _learn_by_steps(self, steps: int, advance: Callable[[int], None]) -> None:
         """One step of the whole population at a time, in worlds of any kind."""
         decide = _loop("decide_all", act=type(self).act)
         experience = _loop("experience_all", update=type(self).update)
+        self.keep_up()
         me, account, actor = self._tables(self.stream), self._account(), self._acting_tables(self.stream)
         actions, stride = np.empty(self.size, np.int64), max(1, steps // 200)
         for count in range(1, steps + 1):
             if self._over.any():  # only now, so that what was learned in an episode can be asked for after it
                 self._begin(self.venv.reset(options={"reset_mask": self._over})[0])
+            if self.keep_up():
+                me, actor = self._tables(self.stream), self._acting_tables(self.stream)
             x = self._x
             decide(actor, x, actions)
             observation, rewards, terminated, truncated, _ = self.venv.step(self.first_action + actions)
