@@ -147,14 +147,15 @@ class PlayOptions(Common):
 class WatchOptions(Common):
     """Watch an agent act, in a window or as a GIF, with its values in the picture.
 
-    A bandit strategy that you name learns while you watch, from its first pull. Any other agent shows what it knows;
-    so does one that was saved, which learns no more.
+    A bandit strategy that you name learns while you watch, from its first pull. Any other agent learns for --steps
+    before, and then shows what it knows; so does one that was saved.
 
     The flags --agent.* and --env.* are the settings of the agent and the options of the world, as for train.
 
     Examples:
       rlcourse watch --agent ucb1 --env CandyMachines-v0
       rlcourse watch --agent ucb1 --env CandyMachines-v0 --env.coins 60 --gif ucb1.gif
+      rlcourse watch --agent q_learning --env CandyMaze-v0 --steps 20000
       rlcourse watch --agent runs/ucb1-CandyMachines-v0-seeds=10-steps=10000 --member 3
     """
 

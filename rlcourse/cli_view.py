@@ -71,11 +71,9 @@ def show_replay(options: PlayOptions) -> str:
 def _free_name(game: Game, env_kwargs: dict[str, Any]) -> Path:
     """A file under runs/ that is not there yet, named by what is played."""
     name = run_name("play", short_name(game.spec.id), **env_kwargs, seed=game.seed)
-    for count in itertools.count(1):
-        path = Path("runs") / f"{name}{f'-{count}' if count > 1 else ''}.json"
-        if not path.exists():
-            return path
-    raise AssertionError  # there is no last number
+    endings = itertools.chain([""], map("-{}".format, itertools.count(2)))
+    paths = (Path("runs") / f"{name}{ending}.json" for ending in endings)
+    return next(path for path in paths if not path.exists())
 
 
 def _write(out: Path, record: Record) -> None:

@@ -57,16 +57,20 @@ def draw(
     """
     if values is None:
         return image()
-    rules = getattr(world.unwrapped, "rules", None)
-    if rules is not None:
-        painter = importlib.import_module(rules.painter.split(":")[0])
-        if hasattr(painter, "paint_values"):
-            return painter.paint_values(rules, world.unwrapped.get_state(), 0, values)
+    painter = painter_of(world)
+    if hasattr(painter, "paint_values"):
+        return painter.paint_values(world.unwrapped.rules, world.unwrapped.get_state(), 0, values)
     plain, names = image(), action_names(world)
     found = np.asarray(values(observation), np.float64)
     if found.shape != (1, len(names)) or len(names) > MOST_ACTIONS:
         return plain
     return np.concatenate([*_widened(plain, value_strip(names, found[0], max(plain.shape[1], 480)))])
+
+
+def painter_of(world: Any) -> Any:
+    """The module that paints a world of ours; `None` for any other."""
+    painter = getattr(getattr(world.unwrapped, "rules", None), "painter", None)
+    return None if painter is None else importlib.import_module(painter.split(":")[0])
 
 
 def value_range(values: NDArray[np.float64], bounds: tuple[float, float] = (0.0, 0.0)) -> tuple[float, float]:

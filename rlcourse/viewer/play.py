@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 
 from rlcourse.names import short_name
 from rlcourse.viewer.keys import ENTER, NEW, UNDO, controls_for
+from rlcourse.viewer.overlay import painter_of
 from rlcourse.viewer.session import Game
 from rlcourse.viewer.status import Status, place, with_status
 from rlcourse.viewer.window import Press, Window
@@ -109,11 +109,8 @@ def spots(env: Any) -> list[pygame.Rect]:
 
     A world has them where the module that paints it has a function `spots(rules)`.
     """
-    rules = getattr(env.unwrapped, "rules", None)
-    if rules is None or not hasattr(rules, "painter"):
-        return []
-    painter = importlib.import_module(rules.painter.split(":")[0])
-    return painter.spots(rules) if hasattr(painter, "spots") else []
+    painter = painter_of(env)
+    return painter.spots(env.unwrapped.rules) if hasattr(painter, "spots") else []
 
 
 def play(game: Game, window: Window | None = None) -> Game:

@@ -13,6 +13,7 @@ from rlcourse.envs.maze.board import CANDIES, FIRST_VALUE
 from rlcourse.envs.maze.kernel import allowed, move, tick
 from rlcourse.envs.maze.world import (
     FIRST_WALKER,
+    LAST_REWARD,
     NOISE_STREAM,
     POSITION,
     REMAINING,
@@ -105,6 +106,8 @@ def move_all(
         if not over[i]:
             reward, over[i] = move(world, i, w, actions[i])
             rewards[w, i] += reward
+            if over[i] and w == 0:  # the other one does not move any more
+                core[i, FIRST_WALKER + WALKER + LAST_REWARD] = 0
 
 
 @compiled
