@@ -173,14 +173,20 @@ class TabularAgent(ControlAgent):
     def _tables(self, stream: Streams, kind: Any = None) -> Any:
         """The tables and settings as the rule sees them; `kind`: of another type."""
         found: dict[str, Any] = {name: getattr(self, name) for name in (*self._names, *self.derived)}
-        found |= {"stream": stream.state, "scratch": self._scratch}
+        found |= {"stream": stream.state, "scratch": self._scratch, **self._numbers}
+        found["explorer"] = Explorer(*(found[name] for name in Explorer._fields))
+        kind = kind or self.tables
+        return kind(**{name: found[name] for name in kind._fields})
+
+    @functools.cached_property
+    def _numbers(self) -> dict[str, Any]:
+        """The settings as compiled code sees them; those that the configuration does not have, by default or as `fixed`."""
+        found: dict[str, Any] = {}
         for config in (self.config, TabularConfig(**self.fixed)):
             hints = get_type_hints(type(config), include_extras=True)
             for field in dataclasses.fields(config):
                 found.setdefault(field.name, _number(getattr(config, field.name), hints[field.name]))
-        found["explorer"] = Explorer(*(found[name] for name in Explorer._fields))
-        kind = kind or self.tables
-        return kind(**{name: found[name] for name in kind._fields})
+        return found
 
     def _acting_tables(self, stream: Streams) -> Any:
         """Those that choosing an action needs: where it is `explore`, the same for all rules, which are compiled once."""

@@ -60,9 +60,9 @@ def test_planning_steps_in_the_dyna_maze() -> None:
     settled = {}
     for n in (0, 5, 50):
         name, extra = ("dyna_q", {"planning_steps": n}) if n else ("q_learning", {})
-        agent = population(name, "DynaMaze-v0", 30, gamma=0.95, **extra)
-        lengths: list[list[int]] = [[] for _ in range(30)]
-        begun = np.zeros(30, np.int64)
+        agent = population(name, "DynaMaze-v0", 20, gamma=0.95, **extra)
+        lengths: list[list[int]] = [[] for _ in range(20)]
+        begun = np.zeros(20, np.int64)
         for t in range(1, 8_001):
             agent.learn(1)
             for k in np.flatnonzero(agent._over):
