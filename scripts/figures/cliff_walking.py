@@ -19,7 +19,8 @@ from rlcourse.mdp import FiniteMDP, epsilon_soft, value_iteration
 
 AGENTS = {"Sarsa": "sarsa", "Q-learning": "q_learning", "Expected Sarsa": "expected_sarsa"}
 ALPHAS = np.arange(1, 11) / 10
-EPISODES = 500
+EPISODES, BLOCK = 500, 10
+"""Of the learning curves; each point is the mean over ten episodes, as in the book."""
 PUBLISHED = {"Sarsa": "about -30", "Q-learning": "about -50", "Expected Sarsa": "about -25"}
 
 
@@ -45,7 +46,7 @@ def main() -> None:
         2,
         "Cliff walking: return of an episode while learning",
         f"mean of {chosen.seeds} learners, band: 95% interval of the mean; dotted: the best with epsilon = 0.1",
-        (7.2, 8.0),
+        (8.4, 7.4),
     )
     rows, where = [], int(np.argmin(np.abs(ALPHAS - 0.5)))
     for colour, (label, name) in zip(OKABE_ITO, AGENTS.items(), strict=False):
@@ -68,7 +69,8 @@ def main() -> None:
         learned = timed(
             f"{label}, curve", lambda n=name: learn_episodes(learner(n, 0.5, chosen.seeds), EPISODES)
         )
-        band(curves, np.arange(1, EPISODES + 1), learned.returns, label, color=colour, linewidth=1.0)
+        tens = learned.returns.reshape(-1, BLOCK, chosen.seeds).mean(axis=1)
+        band(curves, np.arange(BLOCK, EPISODES + 1, BLOCK) - BLOCK / 2, tens, label, color=colour)
         rows.append(
             (f"{label}, step size 0.5: in the long run", PUBLISHED[label], with_interval(final[where], 1))
         )
@@ -86,7 +88,7 @@ def main() -> None:
     curves.set_ylim(-100, 0)
     curves.set_xlim(0, EPISODES)
     curves.set_xlabel("episode, step size 0.5")
-    alphas.legend(loc="lower left", frameon=False, fontsize="small")
+    alphas.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False, fontsize="small")
     curves.legend(loc="lower right", frameon=False, fontsize="small")
     rows.append(("best with epsilon = 0.1", "-20.708 (exact)", f"{best:.3f}"))
     finish(drawn, chosen, "cliff_walking", rows)

@@ -32,7 +32,7 @@ def main() -> None:
         2,
         "The maze of the course: return while learning, step size 0.5",
         f"mean of {chosen.seeds} learners, band: 95% interval of the mean",
-        (7.2, 8.2),
+        (6.4, 7.2),
     )
     env = gymnasium.make("rlcourse/CourseMaze-v0", **WORLD).unwrapped
     env.reset(seed=0)
