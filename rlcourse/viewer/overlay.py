@@ -17,8 +17,8 @@ from rlcourse.colours import BLACK, BLUE, DIM, GREY, PAPER, SKY_BLUE, WHITE
 from rlcourse.viewer.canvas import pixels, write
 from rlcourse.viewer.keys import action_names
 
-Values = Callable[[Any], NDArray[np.float64]]
-"""Observations `[N, ...]` -> how good every action looks in each of them, `[N, A]`."""
+Values = Callable[[Any], Any]
+"""Observations `[N, ...]` -> how good every action looks in each of them, `[N, A]`; or `None`."""
 MARGIN, COLUMN, ROW = 16, 92, 56
 """Margin, least width and height of an action in the strip below a picture, in pixels."""
 MOST_ACTIONS = 64
@@ -55,7 +55,7 @@ def draw(
         observation: what the agent sees, `[1, ...]`.
         values: what it believes; `None` draws nothing.
     """
-    if values is None:
+    if values is None or values(observation) is None:
         return image()
     painter = painter_of(world)
     if hasattr(painter, "paint_values"):

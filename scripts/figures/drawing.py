@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -22,6 +22,7 @@ from rlcourse.experiments import Cell, run_cell
 from rlcourse.experiments.plots import LINE_STYLES, OKABE_ITO, REFERENCE_STYLES
 from rlcourse.experiments.statistics import generator_for, interval
 
+T = TypeVar("T")
 LAST = 50
 """A figure "at step 1000" is the mean over the last 50 steps: hardly another point of the curve, and far less noise."""
 
@@ -91,13 +92,23 @@ def draw(axes: Axes, lines: Sequence[Line], metric: str, *, scale: float = 1.0, 
     """The mean of every line with its 95% band (1.96 standard errors either side)."""
     for place, line in enumerate(lines):
         values = scale * line.result.curves[metric]
-        mean = values.mean(axis=1)
-        half = 1.96 * values.std(axis=1, ddof=1) / np.sqrt(values.shape[1])
-        look = style(line, place)
-        axes.plot(line.result.steps, mean, label=line.label, linewidth=width, **look)
-        axes.fill_between(
-            line.result.steps, mean - half, mean + half, color=look["color"], alpha=0.2, linewidth=0
-        )
+        band(axes, line.result.steps, values, line.label, linewidth=width, **style(line, place))
+
+
+def band(axes: Axes, x: Any, values: NDArray[np.float64], label: str, **look: Any) -> None:
+    """The mean over the members of `values [P, S]` at `x [P]`, with its 95% band (1.96 standard errors either side)."""
+    mean = values.mean(axis=1)
+    half = 1.96 * values.std(axis=1, ddof=1) / np.sqrt(values.shape[1])
+    axes.plot(x, mean, label=label, **look)
+    axes.fill_between(x, mean - half, mean + half, color=look["color"], alpha=0.2, linewidth=0)
+
+
+def timed(label: str, work: Callable[[], T]) -> T:
+    """What some work gives; how long it took is said on stderr."""
+    start = time.perf_counter()
+    result = work()
+    Console(stderr=True).print(f"[dim]{label}: {time.perf_counter() - start:.1f} s[/dim]")
+    return result
 
 
 def figure(panels: int, title: str, note: str, size: tuple[float, float] = (7.2, 6.4)) -> tuple[Figure, Any]:

@@ -16,6 +16,7 @@ from rlcourse.viewer import field
 from rlcourse.viewer.knowledge import greedy_shares, knowledge_of
 from rlcourse.viewer.maze import HEADER, MARGIN, WALL, paint_values, whole_state
 from rlcourse.viewer.policy import policy_picture, save_policy_picture
+from rlcourse.viewer.watch import show_agent
 
 DIRECTIONS = [(0, -1), (0, 1), (-1, 0), (1, 0), (-1, -1), (-1, 1), (1, -1), (1, 1), (0, 0)]
 """Left, right, up, down, the diagonals, staying."""
@@ -314,3 +315,16 @@ def test_the_values_of_an_agent_have_the_shape_of_what_is_observed():
     for name, env_id in (("random", "CandyMaze-v0"), ("ucb1", "Bandit-v0")):
         assert rlcourse.make_agent(name, env_id).action_values(np.zeros(1, int)) is None
         assert rlcourse.make_agent(name, env_id).state_values(np.zeros(1, int)) is None
+
+
+@pytest.mark.parametrize("name", ["td_prediction", "tabular_actor_critic", "tabular_reinforce"])
+def test_learners_of_values_of_states_show_these(name):
+    agent = make_agent(name, "CourseMaze-v0", seeds=3, env_kwargs={"observation": "position"}).learn(300)
+    rules, state, _ = at_start("CourseMaze-v0", observation="position")
+    known = knowledge_of(agent, rules, state)
+    assert known.Q is None
+    assert known.V[0, 0] == pytest.approx(agent.V[:, 0].mean())
+    assert np.isnan(known.V[0, 1])
+    assert known.share[0, 0].sum() == pytest.approx(1.0)
+    assert policy_picture(agent).shape[2] == 3
+    assert show_agent(agent.member(0), episodes=1).frame().shape[2] == 3

@@ -277,8 +277,13 @@ class TabularAgent(ControlAgent):
         return (self.first_action + actions).reshape(lead), state
 
     def action_values(self, observation: Any) -> NDArray[np.float64] | None:
-        """See `Agent.action_values`."""
-        return self._look_up(self.values(), observation)
+        """See `Agent.action_values`; `None` where the table holds something else, and values of states are kept beside it."""
+        return None if hasattr(self, "V") else self._look_up(self.values(), observation)
+
+    def state_values(self, observation: Any) -> NDArray[np.float64] | None:
+        """See `Agent.state_values`."""
+        V = getattr(self, "V", None)
+        return super().state_values(observation) if V is None else self._look_up(V, observation)
 
     def _look_up(self, table: NDArray[np.float64], observation: Any) -> NDArray[np.float64]:
         """The entries of a table `[S, X, ...]` for what is observed."""

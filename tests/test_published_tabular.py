@@ -7,8 +7,10 @@ from typing import Any
 import gymnasium
 import numpy as np
 import pytest
+from small_models import TRUTH, WALK, BiasedDoubleQ, BiasedQ, luck, shares_of_left, walk_error
 
 from rlcourse.agents import make_agent
+from rlcourse.experiments.episodes import learn_episodes
 from rlcourse.mdp import FiniteMDP, epsilon_soft, evaluate_policy, value_iteration
 
 
@@ -60,17 +62,8 @@ def test_planning_steps_in_the_dyna_maze() -> None:
     settled = {}
     for n in (0, 5, 50):
         name, extra = ("dyna_q", {"planning_steps": n}) if n else ("q_learning", {})
-        agent = population(name, "DynaMaze-v0", 20, gamma=0.95, **extra)
-        lengths: list[list[int]] = [[] for _ in range(20)]
-        begun = np.zeros(20, np.int64)
-        for t in range(1, 8_001):
-            agent.learn(1)
-            for k in np.flatnonzero(agent._over):
-                lengths[k].append(t - begun[k])
-                begun[k] = t
-            if min(map(len, lengths)) >= 40:
-                break
-        mean = np.array([one[:40] for one in lengths]).mean(axis=0)
+        agent = population(name, "DynaMaze-v0", 50, gamma=0.95, **extra)
+        mean = learn_episodes(agent, 40).lengths.mean(axis=1)
         settled[n] = int((mean < 25).argmax()) + 1
     assert 15 <= settled[0] <= 35
     assert 4 <= settled[5] <= 8
@@ -116,10 +109,71 @@ def test_random_walk() -> None:
     settings: Any = {"gamma": 1.0, "initial_value": 0.5, "learning_rate": 0.05}
     truth = np.arange(1, 6) / 6
     agent = population("td_prediction", "FiniteWorld-v0", 200, env_kwargs={"env": RANDOM_WALK}, **settings)
-    error = np.full(200, np.nan)
-    while np.isnan(error).any():
-        agent.learn(1)
-        fresh = (agent.episodes == 100) & np.isnan(error)
-        error[fresh] = np.sqrt(((agent.V[fresh] - truth) ** 2).mean(axis=1))
-    assert 0.035 < error.mean() < 0.06
+    error = np.zeros((100, 200))
+
+    def look(members: Any, which: Any) -> None:
+        error[which, members] = np.sqrt(((agent.V[members] - truth) ** 2).mean(axis=1))
+
+    learn_episodes(agent, 100, after=look)
+    assert 0.035 < error[-1].mean() < 0.06
     assert abs(np.sqrt(((0.5 - truth) ** 2).mean()) - 0.2357) < 1e-3
+
+
+# -------------------------------------------------------------------- the random walk with nineteen states
+
+
+def test_the_values_of_the_walk_are_those_of_the_book() -> None:
+    mdp = FiniteMDP.from_env(gymnasium.make(WALK))
+    np.testing.assert_allclose(evaluate_policy(mdp, np.zeros(19, int), 1.0), TRUTH, atol=1e-12)
+
+
+def walker(name: str, alpha: float, **settings: Any) -> Any:
+    settings |= {"learning_rate": alpha, "exploration_final_eps": 0.0, "gamma": 1.0}
+    return population(name, "FiniteWorld-v0", 200, env_kwargs={"env": WALK}, **settings)
+
+
+@pytest.mark.parametrize(
+    ("n", "alpha", "published"),
+    [(1, 0.8, 0.33), (2, 0.6, 0.29), (4, 0.4, 0.27), (8, 0.3, 0.28), (32, 0.1, 0.39)],
+)
+def test_n_step_td_on_the_walk(n: int, alpha: float, published: float) -> None:
+    """Figure 7.2, read off to 0.02: the error of the first ten episodes near the best step size; n = 4 is the best."""
+    error = walk_error(walker("n_step_sarsa", alpha, n_steps=n), "Q")
+    assert abs(error.mean() - published) < 0.02 + 4 * error.std() / np.sqrt(200)
+
+
+@pytest.mark.parametrize(
+    ("trace_decay", "alpha", "published"), [(0.0, 0.8, 0.33), (0.8, 0.4, 0.28), (0.9, 0.2, 0.29)]
+)
+def test_td_lambda_on_the_walk(trace_decay: float, alpha: float, published: float) -> None:
+    """Figure 12.6, read off to 0.02."""
+    error = walk_error(walker("td_prediction", alpha, trace_decay=trace_decay), "V")
+    assert abs(error.mean() - published) < 0.02 + 4 * error.std() / np.sqrt(200)
+
+
+def test_one_step_and_no_trace_are_the_same_on_the_walk() -> None:
+    """Two learners that share no code but the world, with the same luck."""
+    errors = [
+        walk_error(walker("n_step_sarsa", 0.5, n_steps=1), "Q"),
+        walk_error(walker("td_prediction", 0.5, trace_decay=0.0), "V"),
+    ]
+    np.testing.assert_allclose(*errors)
+
+
+# -------------------------------------------------------------------- maximisation bias
+
+
+def test_the_luck_has_the_law_that_the_book_says() -> None:
+    assert luck().mean() == pytest.approx(-0.1)
+    assert luck().std() == pytest.approx(1.0)
+
+
+def test_maximisation_bias() -> None:
+    """Figure 6.5: Q-learning goes left far more often than the 5% that exploration takes, Double Q-learning soon does not."""
+    left = {kind: 100 * shares_of_left(kind, 1_000) for kind in (BiasedQ, BiasedDoubleQ)}
+    early, late = slice(10, 60), slice(290, 300)
+    assert 47 < left[BiasedQ][0].mean() < 53  # nothing is known: a coin, standard error 1.6
+    assert left[BiasedQ][early].mean() > 60
+    assert 6 < left[BiasedQ][late].mean() < 16
+    assert left[BiasedDoubleQ][early].mean() < 40
+    assert 4 < left[BiasedDoubleQ][late].mean() < 7.5
