@@ -57,6 +57,8 @@ AGENTS: dict[str, str] = {
     "q_learning": _TABULAR + "q_learning:QLearning",
     "sarsa": _TABULAR + "sarsa:Sarsa",
     "expected_sarsa": _TABULAR + "expected_sarsa:ExpectedSarsa",
+    "minimax_q": _TABULAR + "minimax_q:MinimaxQ",
+    "self_play": _TABULAR + "self_play:SelfPlay",
 }
 """Name -> "module:Class"."""
 
