@@ -33,6 +33,7 @@ examples:
   rlcourse list agents
   rlcourse train --agent ucb1 --env CandyMachines-v0 --seeds 10
   rlcourse bench quick
+  rlcourse play --env CandyMaze-v0
 
 rlcourse VERB --help explains a verb; rlcourse --version prints the version.
 """
@@ -84,17 +85,23 @@ def train(words: list[str]) -> None:
 
 def evaluate(words: list[str]) -> None:
     """Play episodes with a saved agent, and show what it earns."""
-    from rlcourse.cli_options import EvaluateOptions
-    from rlcourse.cli_parse import parse
+    from rlcourse.cli_parse import parse_evaluate
 
-    options = parse(EvaluateOptions, words, "evaluate")
+    options = parse_evaluate(words)
     from rlcourse import cli_show
     from rlcourse.agents import load_agent
     from rlcourse.agents.evaluation import evaluate as play
 
     agent: Any = load_agent(options.folder)
+    if options.member is not None:
+        agent = agent.member(options.member)
+    plot = None
+    if options.plot is not None:
+        from rlcourse.viewer.policy import save_policy_picture
+
+        plot = save_policy_picture(agent, options.plot or Path(options.folder) / "policy.png")
     returns = play(agent, options.episodes, progress=_on_terminal())
-    cli_show.evaluated(agent, returns, as_json=options.json)
+    cli_show.evaluated(agent, returns, plot, as_json=options.json)
 
 
 def bench(words: list[str]) -> None:
@@ -124,11 +131,36 @@ def bench(words: list[str]) -> None:
         raise RunError(f"{first}{others}")
 
 
+def play(words: list[str]) -> None:
+    """Play a world yourself, with the keyboard, or replay a recorded game."""
+    from rlcourse.cli_parse import parse_play
+
+    options, env_kwargs = parse_play(words)
+    from rlcourse import cli_view
+
+    if options.replay is None:
+        cli_view.play_game(options, env_kwargs)
+    elif difference := cli_view.show_replay(options):
+        raise RunError(difference)
+
+
+def watch(words: list[str]) -> None:
+    """Watch an agent act, in a window or as a GIF."""
+    from rlcourse.cli_parse import parse_watch
+
+    options, agent_kwargs, env_kwargs = parse_watch(words)
+    from rlcourse import cli_view
+
+    cli_view.watch_agent(options, agent_kwargs, env_kwargs, progress=_on_terminal())
+
+
 VERBS: dict[str, Callable[[list[str]], None]] = {
     "list": show_list,
     "train": train,
     "evaluate": evaluate,
     "bench": bench,
+    "play": play,
+    "watch": watch,
 }
 
 

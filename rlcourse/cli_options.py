@@ -70,12 +70,17 @@ class EvaluateOptions(Common):
 
     Examples:
       rlcourse evaluate runs/ucb1-CandyMachines-v0-seeds=10-steps=10000 --episodes 20
+      rlcourse evaluate runs/q_learning-CandyMaze-v0-seeds=10-steps=50000 --plot --member 3
     """
 
     folder: Positional[Annotated[str, arg(metavar="DIR")]]
     """The folder that `rlcourse train` saved the agent in."""
     episodes: Annotated[int, arg(metavar="N")] = 100
     """Episodes of every learner."""
+    member: Annotated[int | None, arg(metavar="PLACE", help_behavior_hint="")] = None
+    """Only the learner in this place (0, 1, ...); left out, all of them."""
+    plot: Annotated[str | None, arg(metavar="[DIR/policy.png]", help_behavior_hint="")] = None
+    """In a maze, draw what is known of every cell: the values, and the best actions."""
     json: Switch = False
     """Print one JSON object and nothing else."""
 
@@ -104,3 +109,69 @@ class BenchOptions(Common):
     """Where the results go; left out, runs/SUITE."""
     json: Switch = False
     """Print one JSON object and nothing else."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlayOptions(Common):
+    """Play a world yourself, with the keyboard; or show a game that was recorded.
+
+    The world waits for your keys; the window says which ones there are. The flags --env.* are the options of the
+    world that you name; to see them, name it and ask for help. Any other Gymnasium world with numbered (Discrete)
+    actions and a picture can be played too.
+
+    Every game is recorded. A replay plays it again, step by step in both directions, and says so if it no longer pays
+    what it paid.
+
+    Examples:
+      rlcourse play --env CandyMaze-v0
+      rlcourse play --env CandyMaze-v0 --env.king-moves --seed 7 --out mine.json
+      rlcourse play --replay mine.json
+      rlcourse play --replay mine.json --gif mine.gif
+    """
+
+    env: Annotated[str | None, arg(metavar="ID", help_behavior_hint="")] = None
+    """The world (`rlcourse list worlds` names them), or the id of another Gymnasium world."""
+    seed: Annotated[int | None, arg(metavar="N", help_behavior_hint="")] = None
+    """Seed of the game; left out, every game is another one."""
+    out: Annotated[str | None, arg(metavar="FILE", help_behavior_hint="")] = None
+    """The .json file of the record; left out, one under runs/ that is named by what was played."""
+    replay: Annotated[str | None, arg(metavar="FILE", help_behavior_hint="")] = None
+    """Show this record, and play nothing."""
+    gif: Annotated[str | None, arg(metavar="FILE", help_behavior_hint="")] = None
+    """Write a .gif of the replay (no display is needed), or of the game that was played."""
+    fps: Annotated[float | None, arg(metavar="F", help_behavior_hint="")] = None
+    """Steps a second of a replay and of a GIF; left out, 4."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class WatchOptions(Common):
+    """Watch an agent act, in a window or as a GIF, with its values in the picture.
+
+    A bandit strategy that you name learns while you watch, from its first pull. Any other agent learns for --steps
+    before, and then shows what it knows; so does one that was saved.
+
+    The flags --agent.* and --env.* are the settings of the agent and the options of the world, as for train.
+
+    Examples:
+      rlcourse watch --agent ucb1 --env CandyMachines-v0
+      rlcourse watch --agent ucb1 --env CandyMachines-v0 --env.coins 60 --gif ucb1.gif
+      rlcourse watch --agent q_learning --env CandyMaze-v0 --steps 20000
+      rlcourse watch --agent runs/ucb1-CandyMachines-v0-seeds=10-steps=10000 --member 3
+    """
+
+    agent: Annotated[str | None, arg(metavar="NAME|DIR", help_behavior_hint=REQUIRED)] = None
+    """The agent (`rlcourse list agents` names them), or the folder that `rlcourse train` saved one in."""
+    env: Annotated[str | None, arg(metavar="ID", help_behavior_hint="")] = None
+    """The world; left out, that in which a saved agent has learned."""
+    steps: Annotated[int | None, arg(metavar="N", help_behavior_hint="")] = None
+    """Steps of learning before there is anything to see."""
+    episodes: Annotated[int | None, arg(metavar="E", help_behavior_hint="")] = None
+    """Episodes; left out, 1 in a GIF, and in a window as many as you like."""
+    seed: Annotated[int, arg(metavar="N")] = 0
+    """Seed of the agent that you name, and of what is shown."""
+    member: Annotated[int | None, arg(metavar="K", help_behavior_hint="")] = None
+    """Which learner of a saved population; left out, the first."""
+    fps: Annotated[float | None, arg(metavar="F", help_behavior_hint="")] = None
+    """Steps a second, 0 for as fast as they come; left out, what suits the world."""
+    gif: Annotated[str | None, arg(metavar="FILE", help_behavior_hint="")] = None
+    """Write a .gif, and open no window: no display is needed."""

@@ -12,16 +12,18 @@ import importlib
 import inspect
 import io
 import itertools
+import os
 import re
 import shutil
 import textwrap
+from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import tyro
 
 from rlcourse.agents.config import say_type
 from rlcourse.cli_flags import as_flags, differences, flags_of, take_json
-from rlcourse.cli_options import TrainOptions
+from rlcourse.cli_options import EvaluateOptions, PlayOptions, TrainOptions, WatchOptions
 from rlcourse.errors import UsageError, did_you_mean
 
 T = TypeVar("T")
@@ -60,12 +62,79 @@ def parse(options: type[T], words: list[str], verb: str) -> T:
 def parse_train(words: list[str]) -> tuple[TrainOptions, dict[str, Any], dict[str, Any]]:
     """The options of `train`, and what was set of the agent's settings and of the world's options.
 
-    Two steps: first --agent and --env are read, then the flags are built for exactly these.
-
     Raises:
         UsageError: see `parse`; also an agent or a world that there is not.
     """
     agent, env = _peek(words, "--agent"), _peek(words, "--env")
+    return _parse_with(TrainOptions, words, "train", agent=agent, env=env)
+
+
+def parse_play(words: list[str]) -> tuple[PlayOptions, dict[str, Any]]:
+    """The options of `play`, and what was set of the world's options.
+
+    Raises:
+        UsageError: see `parse_train`.
+    """
+    options, _, env_kwargs = _parse_with(PlayOptions, words, "play", env=_peek(words, "--env"))
+    return options, env_kwargs
+
+
+def parse_watch(words: list[str]) -> tuple[WatchOptions, dict[str, Any], dict[str, Any]]:
+    """The options of `watch`, and what was set of the agent's settings and of the world's options.
+
+    A saved agent brings its settings along, and its world where none is named: then `env` is that one, and what was set
+    of its options is what differs from those in which the agent has learned.
+
+    Raises:
+        UsageError: see `parse_train`; also settings for a saved agent.
+        StorageError: a folder that holds no agent.
+    """
+    agent, env = _peek(words, "--agent"), _peek(words, "--env")
+    if agent is None or not is_folder(agent):
+        return _parse_with(WatchOptions, words, "watch", agent=agent, env=env)
+    for word in words:
+        if word.startswith("--agent."):
+            raise UsageError(f"{word.partition('=')[0]} cannot be set: {agent} was saved with its settings")
+    from rlcourse.agents.storage import read_agent_folder
+    from rlcourse.names import resolve_world
+
+    saved = read_agent_folder(agent)[0]
+    learned_in = str(saved.get("env"))
+    if env is None:
+        env = learned_in
+        words = [*words, "--env", env]
+    preset = saved.get("env_kwargs") if resolve_world(env).id == learned_in else None
+    return _parse_with(WatchOptions, words, "watch", env=env, preset=preset)
+
+
+def is_folder(agent: str) -> bool:
+    """Whether `--agent` names a folder: it is no agent's name, and there is one, or it is written like a path."""
+    from rlcourse.agents import AGENTS
+
+    return agent not in AGENTS and (Path(agent).is_dir() or bool({"/", os.sep} & set(agent)))
+
+
+def _parse_with(
+    options: type[T],
+    words: list[str],
+    verb: str,
+    *,
+    agent: str | None = None,
+    env: str | None = None,
+    preset: dict[str, Any] | None = None,
+) -> tuple[T, dict[str, Any], dict[str, Any]]:
+    """The options of a verb with the flags of an agent and of a world, and what was set of both.
+
+    Two steps: first --agent and --env were read, now the flags are built for exactly these.
+
+    Args:
+        options: the dataclass of the verb.
+        words: what was written after the verb.
+        verb: its name.
+        agent: the agent whose settings are flags.
+        env: the world whose options are flags.
+        preset: options that this world has already.
+    """
     nested: dict[str, type] = {}
     env_kwargs: dict[str, Any] = {}
     if agent is not None:
@@ -78,23 +147,35 @@ def parse_train(words: list[str]) -> tuple[TrainOptions, dict[str, Any], dict[st
         spec = resolve_world(env)
         world = _load(spec.entry_point)
         if hasattr(world, "rules_class"):
-            nested["env"] = as_flags(world.rules_class, spec.kwargs)
+            nested["env"] = as_flags(world.rules_class, {**spec.kwargs, **(preset or {})})
         else:
             words, env_kwargs = take_json(words, "--env.")
-    options = dataclasses.make_dataclass(
-        "TrainOptions",
+    whole = dataclasses.make_dataclass(
+        options.__name__,
         [
             (f"{prefix}_fields", Annotated[flags, tyro.conf.arg(name=prefix)])
             for prefix, flags in nested.items()
         ],
-        bases=(TrainOptions,),
+        bases=(options,),
         frozen=True,
         kw_only=True,
     )
-    options.__doc__ = TrainOptions.__doc__
-    parsed: Any = parse(options, words, "train")
+    whole.__doc__ = options.__doc__
+    parsed: Any = parse(whole, words, verb)
     set_by_user = {prefix: differences(getattr(parsed, f"{prefix}_fields")) for prefix in nested}
     return parsed, set_by_user.get("agent", {}), env_kwargs or set_by_user.get("env", {})
+
+
+def parse_evaluate(words: list[str]) -> EvaluateOptions:
+    """The options of `evaluate`; --plot without a name is an empty one.
+
+    Raises:
+        UsageError: see `parse`.
+    """
+    filled: list[str] = []
+    for word, after in itertools.pairwise([*words, "--"]):
+        filled.append(f"{word}=" if word == "--plot" and after.startswith("--") else word)
+    return parse(EvaluateOptions, filled, "evaluate")
 
 
 def parse_seeds_flag(text: str) -> int | list[int]:

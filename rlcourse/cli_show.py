@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import importlib
 import inspect
 import io
 import json
 import math
-import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -23,6 +21,7 @@ from numpy.typing import NDArray
 from rlcourse.agents import AGENTS, agent_class
 from rlcourse.experiments.statistics import generator_for, interval, iqm
 from rlcourse.experiments.suites import load_suite, suite_names
+from rlcourse.folders import run_name
 from rlcourse.names import NAMESPACE, short_name
 
 if TYPE_CHECKING:
@@ -34,8 +33,6 @@ if TYPE_CHECKING:
 
 PIPE_WIDTH = 10_000
 """Columns where nobody looks on: a line of a table stays a line, for grep and cut."""
-NAME_LENGTH = 120
-"""The longest folder name that is spelled out; beyond it, a digest stands for the rest."""
 
 
 # -------------------------------------------------------------------- list
@@ -93,17 +90,8 @@ def folder_name(
     learner: Agent, agent_kwargs: dict[str, Any], env_kwargs: dict[str, Any], seeds: str, steps: int
 ) -> str:
     """The folder under runs/ of one training: the same command, the same folder."""
-    settings = [f"{key}={_plain(value)}" for key, value in {**agent_kwargs, **env_kwargs}.items()]
-    parts = [learner.name, short_name(learner.spec.id), *settings, f"seeds={seeds}", f"steps={steps}"]
-    name = re.sub(r"[^\w.=,-]+", "_", "-".join(parts))
-    if len(name) > NAME_LENGTH:
-        name = f"{name[: NAME_LENGTH - 9]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
-    return str(Path("runs") / name)
-
-
-def _plain(value: Any) -> str:
-    """A setting within a folder's name: a list as `0.1,0.5,0.9`."""
-    return ",".join(map(_plain, value)) if isinstance(value, (list, tuple)) else str(value)
+    settings = {**agent_kwargs, **env_kwargs, "seeds": seeds, "steps": steps}
+    return str(Path("runs") / run_name(learner.name, short_name(learner.spec.id), **settings))
 
 
 def summary(values: NDArray[np.float64], *names: str) -> dict[str, Any]:
@@ -161,8 +149,8 @@ def trained(cell: Cell, out: Path, *, as_json: bool) -> None:
     print(f"{cell.wall_seconds:.1f} s, {speed} a second over all seeds; saved in {out}")
 
 
-def evaluated(agent: Agent, returns: NDArray[np.float64], *, as_json: bool) -> None:
-    """The returns `[S, episodes]` of an evaluation: each member's mean, and its interval over members."""
+def evaluated(agent: Agent, returns: NDArray[np.float64], plot: Path | None, *, as_json: bool) -> None:
+    """The returns `[S, episodes]` of an evaluation: each member's mean, and its interval over members; where a picture is."""
     figure = summary(returns.mean(axis=1), agent.spec.id, agent.name, "return")
     if as_json:
         print_json(
@@ -173,6 +161,7 @@ def evaluated(agent: Agent, returns: NDArray[np.float64], *, as_json: bool) -> N
                 "episodes": returns.shape[1],
                 "num_timesteps": agent.num_timesteps,
                 "return": figure,
+                **({} if plot is None else {"plot": str(plot)}),
             }
         )
         return
@@ -192,6 +181,8 @@ def evaluated(agent: Agent, returns: NDArray[np.float64], *, as_json: bool) -> N
         ],
         right=(1, 2, 3, 4, 5),
     )
+    if plot is not None:
+        print(f"policy and values: {plot}")
 
 
 # -------------------------------------------------------------------- bench

@@ -153,6 +153,26 @@ def test_json_is_one_object_on_stdout(capsys, tmp_path):
     assert json.loads(out)["return"]["mean"] > 0.0
 
 
+def test_evaluate_draws_what_is_known_of_a_maze(capsys, tmp_path):
+    folder = tmp_path / "agent"
+    agent = rlcourse.make_agent(
+        "q_learning", "CourseMaze-v0", seeds=3, env_kwargs={"observation": "position"}
+    )
+    agent.learn(50).save(folder)
+    code, out, err = run(capsys, "evaluate", folder, "--episodes", "2", "--plot")
+    assert (code, err) == (0, "")
+    assert f"policy and values: {folder / 'policy.png'}" in out
+    assert (folder / "policy.png").read_bytes()[:4] == b"\x89PNG"
+    one = tmp_path / "one.png"
+    words = ["evaluate", folder, "--plot", one, "--member", "2", "--episodes", "2", "--json"]
+    shown = json.loads(run(capsys, *words)[1])
+    assert shown["plot"] == str(one)
+    assert shown["seeds"] == [2]
+    assert one.read_bytes() != (folder / "policy.png").read_bytes()
+    assert "choose from 0..2" in refused(capsys, "evaluate", folder, "--member", "3")
+    assert "must be a .png file" in refused(capsys, "evaluate", folder, "--plot", "one.pdf")
+
+
 def test_one_seed_has_no_interval_and_json_says_null(capsys, tmp_path):
     words = ["train", "--agent", "random", *WORLD, "--seeds", "1", "--out", tmp_path / "agent"]
     _, out, _ = run(capsys, *words, "--json")

@@ -22,6 +22,7 @@ HEAVY = (
     "numba",
     "pygame",
     "matplotlib",
+    "PIL",
     "scipy",
     "rich",
     "tyro",
@@ -47,7 +48,10 @@ def test_import_loads_nothing_heavy():
 
 def test_help_loads_the_flags_and_nothing_else():
     assert loaded_by("from rlcourse.cli import main\nmain(['--help'])") == []
-    words = ["train", "--agent", "ucb", "--env", "Bandit-v0", "--help"]
+    for verb in ("train", "watch"):
+        words = [verb, "--agent", "ucb", "--env", "Bandit-v0", "--help"]
+        assert loaded_by(f"from rlcourse.cli import main\nmain({words!r})") == ["tyro"]
+    words = ["play", "--env", "Bandit-v0", "--help"]
     assert loaded_by(f"from rlcourse.cli import main\nmain({words!r})") == ["tyro"]
 
 

@@ -110,6 +110,31 @@ class Agent(ABC):
             Actions int64 with the leading shape of the observation, and the memory.
         """
 
+    # ---------------------------------------------------------------- what an agent knows
+
+    def action_values(self, observation: Any) -> NDArray[np.float64] | None:
+        """How good every action looks, in the unit of the return; `None` for an agent that keeps no such values.
+
+        Args:
+            observation: as for `predict`.
+
+        Returns:
+            float64 with the leading shape of the observation, and A.
+        """
+        return None
+
+    def state_values(self, observation: Any) -> NDArray[np.float64] | None:
+        """How good it looks to be there: the value of the best action, where an agent keeps no other; `None` without values.
+
+        Args:
+            observation: as for `predict`.
+
+        Returns:
+            float64 with the leading shape of the observation.
+        """
+        values = self.action_values(observation)
+        return None if values is None else values.max(axis=-1)
+
     # ---------------------------------------------------------------- what the world says of itself
 
     def _said(self, name: str) -> Any:

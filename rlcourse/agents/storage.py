@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rlcourse.errors import StorageError
+from rlcourse.folders import replace_file
 from rlcourse.version import __version__
 
 FORMAT = "rlcourse-agent"
@@ -42,7 +41,7 @@ def write_agent_folder(folder: str | Path, manifest: dict[str, Any], arrays: dic
     blob = save({name: np.ascontiguousarray(array) for name, array in arrays.items()})
     digest = hashlib.sha256(blob).hexdigest()
     file = f"arrays-{digest[:16]}.safetensors"
-    _replace(folder / file, blob)
+    replace_file(folder / file, blob)
     content = {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
@@ -51,7 +50,7 @@ def write_agent_folder(folder: str | Path, manifest: dict[str, Any], arrays: dic
         "arrays": {"file": file, "sha256": digest},
     }
     content["sha256"] = _digest(content)
-    _replace(folder / MANIFEST, (json.dumps(content, indent=2, allow_nan=False) + "\n").encode())
+    replace_file(folder / MANIFEST, (json.dumps(content, indent=2, allow_nan=False) + "\n").encode())
     for old in (
         *folder.glob("arrays-*.safetensors"),
         *folder.glob("*.part"),
@@ -111,17 +110,3 @@ def read_agent_folder(folder: str | Path) -> tuple[dict[str, Any], dict[str, NDA
 def _digest(content: dict[str, Any]) -> str:
     text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _replace(path: Path, blob: bytes) -> None:
-    """Write a file whole or not at all."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(blob)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise

@@ -17,7 +17,8 @@ class Cell:
     Metrics of bandits: `reward` (mean per step: since the last checkpoint in `curves`, over the whole run
     in `scores`), `regret` (cumulative pseudo-regret), `optimal` (share of pulls without regret, over the
     same spans as `reward`); in `scores` also `total_reward`, `simple_regret` (of the arm that the strategy
-    would settle on) and what the strategy reports of itself, such as `stopping_time`.
+    would settle on) and what the strategy reports of itself, such as `stopping_time`. Those of worlds with
+    episode after episode: see `rlcourse.experiments.control`.
     """
 
     agent: str

@@ -20,7 +20,13 @@ from rlcourse.experiments.statistics import generator_for
 from rlcourse.experiments.suites import Suite
 
 _PACKAGE = Path(rlcourse.__file__).parent
-_DECISIVE = ("agents/**/*.py", "envs/**/*.py", "streams*.py", "experiments/run.py", "experiments/recorder.py")
+_DECISIVE = (
+    "agents/**/*.py",
+    "envs/**/*.py",
+    "mdp/*.py",
+    "streams*.py",
+    *(f"experiments/{name}.py" for name in ("run", "recorder", "control")),
+)
 
 
 @dataclass(frozen=True)

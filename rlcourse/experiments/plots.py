@@ -22,8 +22,14 @@ if TYPE_CHECKING:
 OKABE_ITO = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#B8A800")
 """Colours that colour-blind readers can tell apart (Okabe & Ito 2008; their yellow darkened, to be seen on white)."""
 LINE_STYLES: tuple[Any, ...] = ("-", "--", "-.", (0, (1, 1.2)))
-REFERENCE_STYLES = {"random": ("#888888", ":"), "perfect_knowledge": ("#000000", "-")}
-"""Grey and black for the two between which the learners stand."""
+BEST_STYLES = {
+    "perfect_knowledge": ("#000000", "-"),
+    "value_iteration": ("#000000", "-"),
+    "policy_iteration": ("#000000", "--"),
+    "finite_horizon": ("#000000", "-."),
+}
+REFERENCE_STYLES = {"random": ("#888888", ":"), **BEST_STYLES}
+"""Grey and black for those between which the learners stand."""
 RESAMPLES = 1000
 
 
@@ -38,6 +44,7 @@ METRICS = {
     "regret": _Metric("Regret", "reward lost so far against the best arm"),
     "optimal": _Metric("Optimal pulls", "pulls of a best arm (%)", percent=True),
     "reward": _Metric("Reward", "mean reward per step"),
+    "online_return": _Metric("Return while learning", "mean return of the episodes since the last point"),
 }
 
 
@@ -126,7 +133,7 @@ def _draw(axes: Axes, curves: Sequence[Curve], agents: Sequence[str], metric: st
         axes.fill_between(curve.steps, low, high, color=color, alpha=alpha, linewidth=0)
     axes.set_xlim(0, max(curve.steps[-1] for curve in curves))
     axes.set_ylim(bottom, top)
-    axes.set_xlabel("step (pulls)")
+    axes.set_xlabel("step" if metric == "online_return" else "step (pulls)")
     axes.set_ylabel(about.label)
     axes.set_title(f"{about.title}: {curves[0].env}", loc="left", fontweight="bold", pad=20)
     counts = sorted({curve.seeds for curve in curves})
@@ -164,7 +171,7 @@ def _limits(curves: Sequence[Curve], metric: str, scale: float) -> tuple[float, 
     A random player, or a learner who loses several times what most of them lose, may leave the picture.
     """
     learners = [curve for curve in curves if curve.agent_name not in REFERENCE_STYLES] or list(curves)
-    shown = [*learners, *(curve for curve in curves if curve.agent_name == "perfect_knowledge")]
+    shown = [*learners, *(curve for curve in curves if curve.agent_name in BEST_STYLES)]
     low = scale * min(float(np.nanmin(curve.mean[metric])) for curve in shown)
     high = scale * max(float(np.nanmax(curve.mean[metric])) for curve in shown)
     if metric == "regret" and low >= 0.0:

@@ -14,18 +14,10 @@ from typing import Any
 import numpy as np
 
 from rlcourse.experiments.cell import Cell
+from rlcourse.experiments.metrics import HIGHER_IS_BETTER, REFERENCES
 from rlcourse.experiments.plan import CellPlan
 from rlcourse.experiments.statistics import Floats, estimate, interval
 
-REFERENCES = ("random", "perfect_knowledge")
-"""The agents that learn nothing: between them the others are measured."""
-HIGHER_IS_BETTER = {
-    "reward": True,
-    "regret": False,
-    "optimal": True,
-    "total_reward": True,
-    "simple_regret": False,
-}
 TIMING = ("steps_per_second", "wall_seconds")
 """The columns that differ from run to run."""
 

@@ -13,9 +13,11 @@ from numpy.typing import NDArray
 from rlcourse.agents import agent_class
 from rlcourse.agents.bandits.base import BanditAgent
 from rlcourse.agents.base import Agent, check_steps
+from rlcourse.agents.control import ControlAgent
 from rlcourse.agents.population import parse_seeds
 from rlcourse.errors import UsageError
 from rlcourse.experiments.cell import Cell, join
+from rlcourse.experiments.control import record_control
 from rlcourse.experiments.pool import check_pool, unordered
 from rlcourse.experiments.recorder import BanditRecorder
 from rlcourse.progress import progress_bar
@@ -42,7 +44,7 @@ def run_cell(
         agent: name of the agent.
         env: name of the world (or what `make_agent` takes).
         seeds: a count S or a list of seeds; every figure comes for every seed.
-        steps: steps of each member; `None` plays the world's whole episode.
+        steps: steps of each member; `None` plays the whole episode of a bandit.
         agent_kwargs: settings of the agent. A bandit strategy that plans for a `horizon` plans for `steps`.
         env_kwargs: options of the world.
         points: checkpoints of the curves (at most one a step).
@@ -95,6 +97,9 @@ def record(learner: Agent, steps: int, *, points: int = 200, progress: bool = Fa
         points: checkpoints of the curves (at most one a step).
         progress: draw a bar.
     """
+    if not is_game(learner):
+        assert isinstance(learner, ControlAgent)
+        return record_control(learner, steps, checkpoints(steps, points), progress=progress)
     started = time.perf_counter()
     worlds = learner.venv
     recorder = BanditRecorder(worlds, checkpoints(steps, points))
@@ -123,6 +128,11 @@ def record(learner: Agent, steps: int, *, points: int = 200, progress: bool = Fa
         optimum={metric: best for metric, best in recorder.optimum().items() if metric in scores},
         wall_seconds=time.perf_counter() - started,
     )
+
+
+def is_game(learner: Agent) -> bool:
+    """Whether an episode is all that there is: a game of bandits, which a cell plays once."""
+    return isinstance(learner, BanditAgent) or hasattr(learner.venv.unwrapped, "arm_values")
 
 
 def checkpoints(steps: int, points: int) -> NDArray[np.int64]:
@@ -163,8 +173,10 @@ def build_learner(
     plans = plans and agent_kwargs.get("horizon") is None
     settings = {**agent_kwargs, "horizon": int(steps)} if steps is not None and plans else agent_kwargs
     learner = kind(env, seeds=seeds, env_kwargs=env_kwargs, **settings)
-    if not isinstance(learner, BanditAgent) and not hasattr(learner.venv.unwrapped, "arm_values"):
-        raise UsageError(f"{agent} in {learner.spec.id}: only bandits can be run in a cell")
+    if not is_game(learner):
+        if steps is None:
+            raise UsageError(f"{learner.spec.id} goes on in episode after episode: say how many steps")
+        return learner, steps
     rounds = learner.world_horizon()
     if steps is None:
         if rounds is None:

@@ -43,12 +43,13 @@ from typing import Any
 from rlcourse.agents import AGENTS
 from rlcourse.agents.population import parse_seeds
 from rlcourse.errors import UsageError, did_you_mean
+from rlcourse.experiments.metrics import HIGHER_IS_BETTER
 from rlcourse.experiments.plots import slug
 from rlcourse.names import resolve_world, short_name
 
 FOLDER = Path(__file__).parent / "suites"
 POINTS = 100
-MAIN_METRICS = ("regret", "reward", "total_reward", "optimal", "simple_regret")
+MAIN_METRICS = tuple(HIGHER_IS_BETTER)
 
 _SUITE_KEYS = ("title", "description", "seeds", "steps", "points", "worlds", "agents")
 _WORLD_KEYS = ("env", "label", "settings", "sweep", "seeds", "steps", "main")

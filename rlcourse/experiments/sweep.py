@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from rlcourse.agents.population import parse_seeds
 from rlcourse.experiments.cell import Cell
+from rlcourse.experiments.metrics import REFERENCES
 from rlcourse.experiments.plan import CellPlan, plan_suite
 from rlcourse.experiments.plots import plot_world, world_curves
 from rlcourse.experiments.pool import check_pool, unordered
-from rlcourse.experiments.rows import REFERENCES, Row, to_csv, to_records, world_rows
+from rlcourse.experiments.rows import Row, to_csv, to_records, world_rows
 from rlcourse.experiments.run import CHUNK, run_chunk
 from rlcourse.experiments.store import Store
 from rlcourse.experiments.suites import Suite, load_suite

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from rlcourse.experiments.rows import HIGHER_IS_BETTER, REFERENCES, Row
+from rlcourse.experiments.metrics import HIGHER_IS_BETTER, REFERENCES
+from rlcourse.experiments.rows import Row
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -46,9 +47,66 @@ def rankings(rows: Sequence[Row], main: dict[str, str | None]) -> list[Ranking]:
 
 def _ranking(env: str, agents: list[dict[str, Row]], main: str | None) -> Ranking:
     metrics = {metric for agent in agents for metric in agent}
-    main = main or ("regret" if "regret" in metrics else "reward")
+    control = "return" in metrics
+    main = main or ("return" if control else "regret" if "regret" in metrics else "reward")
     sign = -1.0 if HIGHER_IS_BETTER[main] else 1.0
     agents = sorted(agents, key=lambda agent: sign * agent[main].mean if main in agent else math.inf)
+    header, body = _control_columns(agents, metrics) if control else _game_columns(agents, metrics, main)
+    first = "return" if control else "reward"
+    some = agents[0][first]
+    optima = [agent[first].optimum for agent in agents if math.isfinite(agent[first].optimum)]
+    reference = [agent[first].agent_name in REFERENCES for agent in agents]
+    seeds = sorted({agent[first].seeds for agent in agents})
+    count = f"{seeds[0]:,}" if len(seeds) == 1 else f"{seeds[0]:,}-{seeds[-1]:,}"
+    caption = f"{count} seed{'' if seeds == [1] else 's'} x {some.steps:,} steps"
+    if optima and max(optima) - min(optima) < 1e-9:
+        caption += f"; best possible {first} {optima[0]:.4f}" + ("" if control else " a step")
+    return Ranking(
+        env=env,
+        caption=caption,
+        header=header,
+        body=body,
+        tied=[
+            not known_end and main in agent and agent[main].behind_low <= 0.0
+            for known_end, agent in zip(reference, agents, strict=True)
+        ],
+        reference=reference,
+    )
+
+
+Columns = tuple[list[str], list[list[str]]]
+
+
+def _control_columns(agents: list[dict[str, Row]], metrics: set[str]) -> Columns:
+    """Header and lines of agents that act in episode after episode."""
+    digits = 2 if max(abs(agent["return"].mean) for agent in agents) < 100.0 else 1
+    optional = {
+        "success": ("success", lambda row: f"{100 * row.mean:.1f}%"),
+        "optimal": ("optimal", lambda row: f"{100 * row.mean:.1f}%"),
+        "gap": ("gap", lambda row: _number(row.mean, digits)),
+        "steps_to_95": ("95% after", lambda row: _number(row.mean, 0)),
+    }
+    shown = [metric for metric in optional if metric in metrics]
+    header = [
+        "agent",
+        "return",
+        "95% interval",
+        "online",
+        *(optional[metric][0] for metric in shown),
+        "steps/s",
+    ]
+    body = []
+    for agent in agents:
+        row = agent["return"]
+        line = [row.agent, _number(row.mean, digits), _interval(row, digits)]
+        line.append(_number(agent["online_return"].mean, digits))
+        line += [optional[metric][1](agent[metric]) if metric in agent else "" for metric in shown]
+        body.append([*line, _speed(row.steps_per_second)])
+    return header, body
+
+
+def _game_columns(agents: list[dict[str, Row]], metrics: set[str], main: str) -> Columns:
+    """Header and lines of strategies for bandits."""
     known = any(math.isfinite(agent["reward"].gap) for agent in agents)
     earned = "total_reward" if main == "total_reward" else "reward"
     header = [
@@ -76,25 +134,7 @@ def _ranking(env: str, agents: list[dict[str, Row]], main: str | None) -> Rankin
         if "stopping_time" in metrics:
             line.append(_number(agent["stopping_time"].mean, 0) if "stopping_time" in agent else "")
         body.append([*line, _speed(reward.steps_per_second)])
-    some = agents[0]["reward"]
-    optima = [agent["reward"].optimum for agent in agents if math.isfinite(agent["reward"].optimum)]
-    reference = [agent["reward"].agent_name in REFERENCES for agent in agents]
-    seeds = sorted({agent["reward"].seeds for agent in agents})
-    count = f"{seeds[0]:,}" if len(seeds) == 1 else f"{seeds[0]:,}-{seeds[-1]:,}"
-    caption = f"{count} seed{'' if seeds == [1] else 's'} x {some.steps:,} steps"
-    if optima and max(optima) - min(optima) < 1e-9:
-        caption += f"; best possible reward {optima[0]:.4f} a step"
-    return Ranking(
-        env=env,
-        caption=caption,
-        header=header,
-        body=body,
-        tied=[
-            not known_end and main in agent and agent[main].behind_low <= 0.0
-            for known_end, agent in zip(reference, agents, strict=True)
-        ],
-        reference=reference,
-    )
+    return header, body
 
 
 def _number(value: float, digits: int) -> str:
@@ -114,7 +154,10 @@ def _interval(row: Row, digits: int) -> str:
 LEGEND = (
     "Per world, best first; means over the seeds, 95% bootstrap (BCa) interval of the mean. reward: per step; "
     "total: in all; regret: reward lost against the best arm, in all; optimal: share of pulls of a best arm; "
-    "gap: reward per step below the best possible. *: not behind the best learner (differences over the same seeds, 95%)."
+    "gap: reward per step below the best possible. Where there is episode after episode, return: of the policy in the end; "
+    "online: while learning; success: share of episodes; optimal: share of states with an optimal action; gap: what the "
+    "policy is worth below the best possible, exactly; 95% after: steps until it was worth 95% of that. "
+    "*: not behind the best learner (differences over the same seeds, 95%)."
 )
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pygame
@@ -57,18 +59,83 @@ def paint(rules: MazeRules, state: State, row: int) -> NDArray[np.uint8]:
     Returns:
         `uint8 [H, W, 3]`; the size depends on the map only.
     """
+    return _framed(rules, state, row, paint_board(rules, state, row, side_of(rules)))
+
+
+def paint_values(
+    rules: MazeRules, state: State, row: int, values: Callable[[Any], NDArray[np.float64]]
+) -> NDArray[np.uint8]:
+    """`paint`, with what an agent knows: the values of its actions as colours, and arrows for the best ones.
+
+    Args:
+        rules: the rules of the maze.
+        state: its state arrays, or a snapshot.
+        row: which copy.
+        values: what it knows: observations `[N, ...]` -> values of the actions `[N, A]`. It is asked for every cell, with the
+            candies as they are now.
+
+    Returns:
+        `uint8 [H, W, 3]`; the size depends on the map only.
+    """
+    from rlcourse.viewer.policy import paint_live
+
+    whole = whole_state(rules, state)
+    return _framed(rules, whole, row, paint_live(rules, whole, row, values))
+
+
+def whole_state(rules: MazeRules, snapshot: State) -> State:
+    """A snapshot with the arrays that follow from it."""
+    state = rules.allocate(len(snapshot["core"]))
+    for name in state.keys() - set(rules.derived):
+        state[name][...] = snapshot[name]
+    rules.rebuild(state)
+    return state
+
+
+def side_of(rules: MazeRules, largest: int = LARGEST, board: int = BOARD) -> int:
+    """The side of a cell in pixels, such that the board has about the side `board`."""
+    return max(SMALLEST, min(largest, board // max(rules.height, rules.width)))
+
+
+def paint_board(
+    rules: MazeRules,
+    state: State,
+    row: int,
+    side: int,
+    *,
+    walkers: bool = True,
+    beneath: Callable[[pygame.Surface, int], None] | None = None,
+) -> pygame.Surface:
+    """The cells alone.
+
+    Args:
+        rules: the rules of the maze.
+        state: its state arrays.
+        row: which copy.
+        side: of a cell, in pixels.
+        walkers: whether the walkers are drawn, and what they see is lit.
+        beneath: draws onto the still map, of the given side of a cell, before all that moves is drawn; then candies are
+            small, in a corner, so that they do not hide what it drew.
+    """
     layout, which = rules.layout_of(state, row)
-    side = max(SMALLEST, min(LARGEST, BOARD // max(layout.height, layout.width)))
     board = _still(layout, which, side * FINE, rules.disguised).copy()
+    if beneath is not None:
+        beneath(board, side * FINE)
     _paint_visits(board, layout, state["cells"][row], side * FINE)
     cells = [divmod(int(cell), layout.width) for cell in rules.candy_cells(state, row)]
-    _paint_candies(board, rules, cells, state["core"][row], side * FINE)
-    _paint_walkers(board, rules, layout, state["core"][row], side * FINE)
-    lit = rules.sight.lit(rules.world(state), row)
+    room = 1.0 if beneath is None else 0.45
+    _paint_candies(board, rules, cells, state["core"][row], side * FINE, room)
+    lit = None
+    if walkers:
+        _paint_walkers(board, rules, layout, state["core"][row], side * FINE)
+        lit = rules.sight.lit(rules.world(state), row)
     if lit is not None:
         _dim(board, lit, side * FINE)
-    board = pygame.transform.smoothscale(board, (layout.width * side, layout.height * side))
+    return pygame.transform.smoothscale(board, (layout.width * side, layout.height * side))
 
+
+def _framed(rules: MazeRules, state: State, row: int, board: pygame.Surface) -> NDArray[np.uint8]:
+    """The board with its head and margins."""
     width = max(NARROWEST, board.get_width() + 2 * MARGIN)
     surface = pygame.Surface((width, HEADER + board.get_height() + 2 * MARGIN))
     surface.fill(PAPER)
@@ -219,14 +286,22 @@ def _paint_candies(
     cells: list[tuple[int, int]],
     core: NDArray[np.int64],
     side: int,
+    room: float,
 ) -> None:
-    """What is left in the candy cells: candies, closed boxes, or the ghosts of candies that are not shown any more."""
+    """What is left in the candy cells: candies, closed boxes, or the ghosts of candies that are not shown any more.
+
+    They take the whole cell, or a smaller `room` in its corner.
+    """
     ranks = sorted(set(rules.values))
     dark = core[world.CLOCK] >= rules.board.plan[SHOWN]
     target = pygame.Surface(surface.get_size(), pygame.SRCALPHA) if dark else surface
     for bit, (value, cell) in enumerate(zip(rules.values, cells, strict=True)):
         if core[world.REMAINING] >> bit & 1:
             box = _box(cell, side)
+            if room < 1.0:
+                box = pygame.Rect(
+                    box.x + side // 32, box.y + side // 32, round(room * side), round(room * side)
+                )
             if rules.boxes:
                 _paint_closed_box(target, box)
             else:

@@ -211,10 +211,10 @@ def test_shipped_suites_can_be_built_whole(name: str) -> None:
     plans = plan_suite(suite)
     for world in suite.worlds:
         names = {plan.agent_name for plan in plans if plan.env == world.label}
-        assert {"random", "perfect_knowledge"} < names, "a table needs its two ends"
+        assert "random" in names, "a table needs its two ends"
+        assert {"perfect_knowledge", "value_iteration"} & names, "a table needs its two ends"
 
 
-def test_the_five_suites_are_there() -> None:
-    assert {"quick", "candy-machines", "bandits", "changing-bandits", "contextual-bandits"} <= set(
-        suite_names()
-    )
+def test_the_suites_are_there() -> None:
+    bandits = {"quick", "candy-machines", "bandits", "changing-bandits", "contextual-bandits"}
+    assert bandits | {"mazes", "slippery-mazes"} <= set(suite_names())

@@ -22,11 +22,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rlcourse.agents.base import Arrays, check_steps
+from rlcourse.agents.config import AgentConfig
 from rlcourse.agents.control import ControlAgent
 from rlcourse.agents.observations import members_of, say_space
 from rlcourse.agents.population import begin
 from rlcourse.agents.tabular.compiled import compiled
-from rlcourse.agents.tabular.explore import TabularConfig, explore
+from rlcourse.agents.tabular.explore import Explorer, TabularConfig, explore
 from rlcourse.agents.tabular.states import StateNumbers
 from rlcourse.errors import UsageError
 from rlcourse.progress import progress_bar
@@ -42,30 +43,26 @@ COMMON = (
     "visits",
     "t",
     "next_action",
+    "explorer",
     "stream",
     "scratch",
     "gamma",
     "learning_rate",
     "step_size",
     "step_size_power",
-    "exploration",
-    "exploration_initial_eps",
-    "exploration_final_eps",
-    "exploration_steps",
-    "temperature",
-    "bonus",
 )
 """What every rule finds in its tables."""
 
 
-def tables(module: str, *own: str) -> Any:
+def tables(module: str, *own: str, called: str = "Tables") -> Any:
     """The type of a rule's tables: the common ones, and its own arrays (`initial_state`) and settings by name.
 
     Args:
-        module: `__name__` of the module, in which the type must be called `Tables`.
+        module: `__name__` of the module.
         own: names of further arrays and settings.
+        called: the name that the type has in the module, by which it is found again.
     """
-    return namedtuple("Tables", (*COMMON, *own), module=module)
+    return namedtuple(called, (*COMMON, *own), module=module)
 
 
 Tables = tables(__name__)
@@ -87,8 +84,7 @@ class TabularAgent(ControlAgent):
     `initial_state`, each also an attribute.
     """
 
-    config_class = TabularConfig
-    config: TabularConfig
+    config_class: ClassVar[type[AgentConfig]] = TabularConfig
     tables: ClassVar[Any] = Tables
     """The type of the tables that the rule works on, see `tables`."""
     update: ClassVar[Any]
@@ -97,6 +93,8 @@ class TabularAgent(ControlAgent):
     """How an action is chosen while learning."""
     hear: ClassVar[Any] = ignore
     """In a game of two, `hear(me, i, b)` tells the rule of member `i` what the other one did, before it learns of the step."""
+    fixed: ClassVar[dict[str, Any]] = {}
+    """Settings of `TabularConfig` that the rule needs and its configuration does not have, where they are not the default."""
     derived: ClassVar[tuple[str, ...]] = ()
     """Arrays that the rule reads beside the state, and that can be made of it: they are not saved."""
     of_episode: ClassVar[dict[str, float]] = {"next_action": -1}
@@ -114,7 +112,7 @@ class TabularAgent(ControlAgent):
         """The arrays of `size` members that know nothing yet, by attribute name."""
         shape = (size, self.n_states, self.n_actions)
         return {
-            "Q": np.full(shape, float(self.config.initial_value)),
+            "Q": np.full(shape, float(getattr(self.config, "initial_value", 0.0))),
             "visits": np.zeros(shape, np.int64),
             "t": np.zeros(size, np.int64),
             "next_action": np.full(size, -1, np.int64),
@@ -127,6 +125,10 @@ class TabularAgent(ControlAgent):
     def greedy_policy(self) -> NDArray[np.int64]:
         """The action that looks best in every state, the first of equal ones, int64 `[S, X]`."""
         return self.values().argmax(axis=2)
+
+    def policy(self) -> NDArray[Any]:
+        """What is done in every state, without exploration: actions int64 `[S, X]`, or chances float64 `[S, X, A]`."""
+        return self.greedy_policy()
 
     # ---------------------------------------------------------------- the worlds
 
@@ -184,14 +186,21 @@ class TabularAgent(ControlAgent):
         )  # of the batch itself: what is wrapped wants to see steps
         return None if offer is None or self.venv is not self.venv.unwrapped else offer()
 
-    def _tables(self, stream: Streams) -> Any:
-        """The tables and settings as the rule sees them."""
-        hints = get_type_hints(self.config_class, include_extras=True)
+    def _tables(self, stream: Streams, kind: Any = None) -> Any:
+        """The tables and settings as the rule sees them; `kind`: of another type."""
         found: dict[str, Any] = {name: getattr(self, name) for name in (*self._names, *self.derived)}
         found |= {"stream": stream.state, "scratch": self._scratch}
-        for field in dataclasses.fields(self.config):
-            found.setdefault(field.name, _number(getattr(self.config, field.name), hints[field.name]))
-        return self.tables(**{name: found[name] for name in self.tables._fields})
+        for config in (self.config, TabularConfig(**self.fixed)):
+            hints = get_type_hints(type(config), include_extras=True)
+            for field in dataclasses.fields(config):
+                found.setdefault(field.name, _number(getattr(config, field.name), hints[field.name]))
+        found["explorer"] = Explorer(*(found[name] for name in Explorer._fields))
+        kind = kind or self.tables
+        return kind(**{name: found[name] for name in kind._fields})
+
+    def _acting_tables(self, stream: Streams) -> Any:
+        """Those that choosing an action needs: where it is `explore`, the same for all rules, which are compiled once."""
+        return self._tables(stream, Tables if type(self).act is explore else None)
 
     def _account(self) -> Any:
         from rlcourse.agents.tabular.loops import Account
@@ -202,13 +211,13 @@ class TabularAgent(ControlAgent):
         """One step of the whole population at a time, in worlds of any kind."""
         decide = _loop("decide_all", act=type(self).act)
         experience = _loop("experience_all", update=type(self).update)
-        me, account = self._tables(self.stream), self._account()
+        me, account, actor = self._tables(self.stream), self._account(), self._acting_tables(self.stream)
         actions, stride = np.empty(self.size, np.int64), max(1, steps // 200)
         for count in range(1, steps + 1):
             if self._over.any():  # only now, so that what was learned in an episode can be asked for after it
                 self._begin(self.venv.reset(options={"reset_mask": self._over})[0])
             x = self._x
-            decide(me, x, actions)
+            decide(actor, x, actions)
             observation, rewards, terminated, truncated, info = self.venv.step(self.first_action + actions)
             self._begin(observation)
             self._listen(info)
@@ -250,7 +259,7 @@ class TabularAgent(ControlAgent):
     def drawn_actions(self, x: NDArray[np.int64], act: Any) -> NDArray[np.int64]:
         """Actions of the law `act` in states int64 `[S, N]`, from the stream of predictions, int64 `[S, N]`."""
         actions = np.empty(x.shape, np.int64)
-        _loop("act_aside", act=act)(self._tables(self._predict_stream), x, actions)
+        _loop("act_aside", act=act)(self._acting_tables(self._predict_stream), x, actions)
         return actions
 
     def predict(
@@ -269,6 +278,17 @@ class TabularAgent(ControlAgent):
         else:
             actions = self.drawn_actions(x, type(self).act)
         return (self.first_action + actions).reshape(lead), state
+
+    def action_values(self, observation: Any) -> NDArray[np.float64] | None:
+        """See `Agent.action_values`."""
+        return self._look_up(self.values(), observation)
+
+    def _look_up(self, table: NDArray[np.float64], observation: Any) -> NDArray[np.float64]:
+        """The entries of a table `[S, X, ...]` for what is observed."""
+        x = self.states.read(observation)
+        rows = x.reshape(self.size, members_of(x.shape, self.size))
+        found = table[np.arange(self.size)[:, None], rows]
+        return found.reshape(*x.shape, *table.shape[2:])
 
     # ---------------------------------------------------------------- saving, restoring, parting
 

@@ -12,7 +12,7 @@ from rlcourse.agents.tabular.explore import expected, step_size
 @compiled
 def update(me: Any, i: Any, x: Any, a: Any, r: Any, y: Any, terminated: Any, truncated: Any) -> None:
     """Q(S, A) <- Q(S, A) + alpha [R + gamma sum_a pi(a|S') Q(S', a) - Q(S, A)]."""
-    target = r if terminated else r + me.gamma * expected(me, i, y, me.Q[i, y])
+    target = r if terminated else r + me.gamma * expected(me.explorer, i, y, me.Q[i, y])
     me.Q[i, x, a] += step_size(me, i, x, a) * (target - me.Q[i, x, a])
 
 

@@ -1,16 +1,18 @@
 """Exploration and step sizes: the parts that every learner with a table can be given.
 
-`choose` draws an action by the law that the configuration names, `policy` gives its probabilities, `step_size` the share of
-an error that is corrected. All work on the tables of one member, `i`, in one state, `x`.
+`choose` draws an action by the law that the configuration names, `policy` gives its probabilities, `expected` the mean under
+them, `step_size` the share of an error that is corrected. All are about one member, `i`, in one state, `x`. The first three
+take `me.explorer` and not `me`, so that they are compiled once for all rules.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rlcourse.agents.config import AgentConfig, Count, Finite, NonNegative, Positive, Probability, Within
 from rlcourse.agents.tabular.compiled import borrow, compiled
@@ -24,6 +26,7 @@ Epsilon = Literal["constant", "linear", "exponential", "inverse", "glie"]
 CONSTANT, LINEAR, EXPONENTIAL, INVERSE, GLIE, SOFTMAX, UCB, COUNT_BONUS = range(8)
 StepSize = Literal["constant", "average", "polynomial"]
 AVERAGE, POLYNOMIAL = 1, 2
+StepPower = Annotated[float, Within(0.5, 1.0, above=True)]
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,7 @@ class TabularConfig(ExplorationConfig):
     """With "constant" alpha, which follows a world that changes and converges to a neighbourhood; with "average" 1 / n at the
     n-th visit of the pair; with "polynomial" n to the power of -`step_size_power`. The last two satisfy the condition for
     convergence with probability 1: sum alpha_n = infinity and sum alpha_n^2 < infinity (Robbins & Monro 1951)."""
-    step_size_power: Annotated[float, Within(0.5, 1.0, above=True)] = 0.8
+    step_size_power: StepPower = 0.8
     """Of "polynomial", in (1/2, 1]: near 1/2 it is polynomial in the horizon, at 1 exponential (Even-Dar & Mansour 2003,
     "Learning rates for Q-learning", who find 0.85 best)."""
     gamma: Probability = 0.99
@@ -81,6 +84,21 @@ class TabularConfig(ExplorationConfig):
     initial_value: Finite = 0.0
     """Value of a pair that was never visited; above all that can be had, the learner is curious (Sutton & Barto 2018,
     section 2.6)."""
+
+
+class Explorer(NamedTuple):
+    """What the laws of exploration read: tables, streams and settings."""
+
+    visits: NDArray[np.int64]
+    t: NDArray[np.int64]
+    stream: NDArray[np.uint64]
+    scratch: NDArray[np.float64]
+    exploration: int
+    exploration_initial_eps: float
+    exploration_final_eps: float
+    exploration_steps: int
+    temperature: float
+    bonus: float
 
 
 @compiled
@@ -93,7 +111,7 @@ def highest(values: Any) -> Any:
 
 
 @compiled
-def best_action(me: Any, i: Any, values: Any) -> Any:
+def best_action(explorer: Any, i: Any, values: Any) -> Any:
     """argmax; of several, one by the member's own stream."""
     best, at, ties = values[0], 0, 1
     for a in range(1, len(values)):
@@ -102,7 +120,7 @@ def best_action(me: Any, i: Any, values: Any) -> Any:
         elif values[a] == best:
             ties += 1
     if ties > 1:
-        pick = next_integer(me.stream, i, ties)
+        pick = next_integer(explorer.stream, i, ties)
         for a in range(at, len(values)):
             if values[a] == best:
                 if pick == 0:
@@ -112,84 +130,84 @@ def best_action(me: Any, i: Any, values: Any) -> Any:
 
 
 @compiled
-def epsilon(me: Any, i: Any, x: Any) -> Any:
+def epsilon(explorer: Any, i: Any, x: Any) -> Any:
     """The chance of an action at random."""
-    first, last = me.exploration_initial_eps, me.exploration_final_eps
-    if me.exploration == CONSTANT:
+    first, last = explorer.exploration_initial_eps, explorer.exploration_final_eps
+    if explorer.exploration == CONSTANT:
         return last
-    time = me.t[i] / me.exploration_steps
-    if me.exploration == LINEAR:
+    time = explorer.t[i] / explorer.exploration_steps
+    if explorer.exploration == LINEAR:
         return first + (last - first) * min(1.0, time)
-    if me.exploration == EXPONENTIAL:
+    if explorer.exploration == EXPONENTIAL:
         return last + (first - last) * math.exp(-time)
-    if me.exploration == INVERSE:
+    if explorer.exploration == INVERSE:
         return max(last, first / (1.0 + time))
-    return min(1.0, first / max(1, visits_of(me, i, x)))
+    return min(1.0, first / max(1, visits_of(explorer, i, x)))
 
 
 @compiled
-def visits_of(me: Any, i: Any, x: Any) -> Any:
+def visits_of(explorer: Any, i: Any, x: Any) -> Any:
     """N(x)."""
     total = 0
-    for a in range(me.visits.shape[2]):
-        total += me.visits[i, x, a]
+    for a in range(explorer.visits.shape[2]):
+        total += explorer.visits[i, x, a]
     return total
 
 
 @compiled
-def with_bonus(me: Any, i: Any, x: Any, values: Any) -> None:
+def with_bonus(explorer: Any, i: Any, x: Any, values: Any) -> None:
     """The values with the bonus of the rarely taken, in the member's scratch row."""
-    row = me.scratch[i]
+    row = explorer.scratch[i]
     factor = 1.0
-    if me.exploration == UCB:
-        factor = math.log(max(1, visits_of(me, i, x)))
+    if explorer.exploration == UCB:
+        factor = math.log(max(1, visits_of(explorer, i, x)))
     for a in range(len(values)):
-        count = me.visits[i, x, a]
-        row[a] = values[a] + me.bonus * math.sqrt(factor / count) if count > 0 else np.inf
+        count = explorer.visits[i, x, a]
+        row[a] = values[a] + explorer.bonus * math.sqrt(factor / count) if count > 0 else np.inf
 
 
 @compiled
-def choose(me: Any, i: Any, x: Any, values: Any) -> Any:
+def choose(explorer: Any, i: Any, x: Any, values: Any) -> Any:
     """An action in state `x` that looks like `values [A]`, by the law of exploration."""
-    if me.exploration < SOFTMAX:
-        chance = epsilon(me, i, x)
+    if explorer.exploration < SOFTMAX:
+        chance = epsilon(explorer, i, x)
         if chance > 0.0:  # who never explores draws nothing
-            u = next_uniform(me.stream, i)
+            u = next_uniform(explorer.stream, i)
             if u < chance:  # u / chance is uniform again
                 return min(int(u / chance * len(values)), len(values) - 1)
-        return best_action(me, i, values)
-    if me.exploration == SOFTMAX:
-        policy(me, i, x, values)
-        u = next_uniform(me.stream, i)
+        return best_action(explorer, i, values)
+    if explorer.exploration == SOFTMAX:
+        policy(explorer, i, x, values)
+        u = next_uniform(explorer.stream, i)
         for a in range(len(values) - 1):
-            u -= me.scratch[i, a]
+            u -= explorer.scratch[i, a]
             if u < 0.0:
                 return a
         return len(values) - 1
-    with_bonus(me, i, x, values)
-    return best_action(me, i, me.scratch[i])
+    with_bonus(explorer, i, x, values)
+    return best_action(explorer, i, explorer.scratch[i])
 
 
 @compiled
-def policy(me: Any, i: Any, x: Any, values: Any) -> None:
+def policy(explorer: Any, i: Any, x: Any, values: Any) -> None:
     """The chance of every action under `choose`, in the member's scratch row `[A]`."""
-    row = me.scratch[i]
+    row = explorer.scratch[i]
     count = len(values)
-    if me.exploration == SOFTMAX:
+    if explorer.exploration == SOFTMAX:
         top, total = highest(values), 0.0
         for a in range(count):
-            row[a] = math.exp((values[a] - top) / me.temperature)
+            row[a] = math.exp((values[a] - top) / explorer.temperature)
             total += row[a]
         for a in range(count):
             row[a] /= total
         return
     chance = 0.0
-    if me.exploration < SOFTMAX:
-        chance = epsilon(me, i, x)
+    if explorer.exploration < SOFTMAX:
+        chance = epsilon(explorer, i, x)
         for a in range(count):
             row[a] = values[a]
     else:
-        with_bonus(me, i, x, values)
+        with_bonus(explorer, i, x, values)
     best, ties = highest(row), 0
     for a in range(count):
         ties += row[a] == best
@@ -198,31 +216,37 @@ def policy(me: Any, i: Any, x: Any, values: Any) -> None:
 
 
 @compiled
-def expected(me: Any, i: Any, x: Any, values: Any) -> Any:
+def expected(explorer: Any, i: Any, x: Any, values: Any) -> Any:
     """sum_a pi(a|x) values(a), pi being the law of exploration."""
     total = 0.0
-    if me.exploration < SOFTMAX:
+    if explorer.exploration < SOFTMAX:
         for a in range(len(values)):
             total += values[a]
-        chance = epsilon(me, i, x)
+        chance = epsilon(explorer, i, x)
         return chance * total / len(values) + (1.0 - chance) * highest(values)
-    policy(me, i, x, values)
+    policy(explorer, i, x, values)
     for a in range(len(values)):
-        total += me.scratch[i, a] * values[a]
+        total += explorer.scratch[i, a] * values[a]
     return total
 
 
 @compiled
-def step_size(me: Any, i: Any, x: Any, a: Any) -> Any:
-    """The share of an error that is corrected in the value of this pair."""
+def share(me: Any, n: Any) -> Any:
+    """The share of an error that is corrected at the n-th time, n = 1, 2, ..."""
     if me.step_size == AVERAGE:
-        return 1.0 / me.visits[i, x, a]
+        return 1.0 / n
     if me.step_size == POLYNOMIAL:
-        return me.visits[i, x, a] ** -me.step_size_power
+        return n**-me.step_size_power
     return me.learning_rate
+
+
+@compiled
+def step_size(me: Any, i: Any, x: Any, a: Any) -> Any:
+    """The share of an error that is corrected in the value of this pair; a pair that is only imagined counts as new."""
+    return share(me, max(1, me.visits[i, x, a]))
 
 
 @compiled
 def explore(me: Any, i: Any, x: Any) -> Any:
     """The action of a member in state `x`, by its action values `Q [S, X, A]`."""
-    return choose(me, i, x, me.Q[i, x])
+    return choose(me.explorer, i, x, me.Q[i, x])

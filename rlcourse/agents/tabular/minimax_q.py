@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import namedtuple
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -11,7 +10,7 @@ from numpy.typing import NDArray
 
 from rlcourse.agents.base import Arrays
 from rlcourse.agents.config import AgentConfig, Count, Finite, Probability
-from rlcourse.agents.tabular.base import TabularAgent
+from rlcourse.agents.tabular.base import TabularAgent, tables
 from rlcourse.agents.tabular.compiled import borrow, compiled
 from rlcourse.agents.tabular.explore import Epsilon, epsilon
 from rlcourse.errors import UsageError
@@ -19,29 +18,8 @@ from rlcourse.errors import UsageError
 next_uniform = borrow("rlcourse.streams_compiled:next_uniform")
 solve = borrow("rlcourse.mdp.compiled_games:solve")
 
-Tables = namedtuple(
-    "Tables",
-    (
-        "Q",
-        "V",
-        "pi",
-        "visits",
-        "t",
-        "next_action",
-        "opponent_action",
-        "stream",
-        "tableau",
-        "labels",
-        "reply",
-        "in_turn",
-        "gamma",
-        "learning_rate",
-        "learning_rate_steps",
-        "exploration",
-        "exploration_initial_eps",
-        "exploration_final_eps",
-        "exploration_steps",
-    ),
+Tables = tables(
+    __name__, "V", "pi", "opponent_action", "tableau", "labels", "reply", "in_turn", "learning_rate_steps"
 )
 
 
@@ -70,7 +48,7 @@ class MinimaxQConfig(AgentConfig):
 @compiled
 def act(me: Any, i: Any, x: Any) -> Any:
     """With chance epsilon an action at random, else one by pi."""
-    chance = epsilon(me, i, x)
+    chance = epsilon(me.explorer, i, x)
     u = next_uniform(me.stream, i)
     if u < chance:  # u / chance is uniform again
         return min(int(u / chance * me.pi.shape[2]), me.pi.shape[2] - 1)
@@ -160,7 +138,7 @@ class MinimaxQ(TabularAgent):
 
     name = "minimax_q"
     config_class = MinimaxQConfig
-    config: MinimaxQConfig  # type: ignore[assignment]
+    config: MinimaxQConfig
     tables = Tables
     act = act
     update = update
@@ -210,6 +188,10 @@ class MinimaxQ(TabularAgent):
     def values(self) -> NDArray[np.float64]:
         """What every action is worth against the answer that is worst for it, `[S, X, A]`."""
         return np.asarray(self.Q.min(axis=3))
+
+    def policy(self) -> NDArray[Any]:
+        """See `TabularAgent.policy`: at once the chances of pi."""
+        return super().policy() if self.in_turn else self.pi
 
     def best_actions(self, x: NDArray[np.int64]) -> NDArray[np.int64]:
         """In turn the best action; at once one drawn by pi, for who can be foreseen can be beaten."""

@@ -14,7 +14,7 @@ def update(me: Any, i: Any, x: Any, a: Any, r: Any, y: Any, terminated: Any, tru
     """Q(S, A) <- Q(S, A) + alpha [R + gamma Q(S', A') - Q(S, A)]."""
     target = r
     if not terminated:
-        me.next_action[i] = choose(me, i, y, me.Q[i, y])
+        me.next_action[i] = choose(me.explorer, i, y, me.Q[i, y])
         target += me.gamma * me.Q[i, y, me.next_action[i]]
     me.Q[i, x, a] += step_size(me, i, x, a) * (target - me.Q[i, x, a])
 

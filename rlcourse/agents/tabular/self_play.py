@@ -102,10 +102,15 @@ class SelfPlay(ControlAgent):
     def _player(self, side: str, name: str, settings: dict[str, Any] | None) -> TabularAgent:
         """A learner that knows nothing."""
         from rlcourse.agents import AGENTS, agent_class
+        from rlcourse.agents.tabular.planners import Planner
 
         kind = agent_class(name) if name in AGENTS else None
-        if kind is None or not issubclass(kind, TabularAgent):
-            known = [one for one, place in AGENTS.items() if ".tabular." in place and one != self.name]
+        if kind is None or not issubclass(kind, TabularAgent) or issubclass(kind, Planner):
+            known = [
+                one
+                for one, place in AGENTS.items()
+                if ".tabular." in place and ".planners:" not in place and one != self.name
+            ]
             raise UsageError(f"self_play: {side}: {did_you_mean(name, known, kind='agent with a table')}")
         return kind(self.spec, seeds=self.seeds, env_kwargs=self.env_kwargs, **(settings or {}))
 
@@ -176,6 +181,10 @@ class SelfPlay(ControlAgent):
     def greedy_policy(self) -> NDArray[np.int64]:
         """The action that looks best to player 0 in every state, int64 `[S, X]`."""
         return self.players[0].greedy_policy()
+
+    def policy(self) -> NDArray[Any]:
+        """What player 0 does in every state, see `TabularAgent.policy`."""
+        return self.players[0].policy()
 
     # ---------------------------------------------------------------- saving, restoring, parting
 

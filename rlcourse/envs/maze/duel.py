@@ -15,6 +15,7 @@ from rlcourse.envs.maze.board import UNITS
 from rlcourse.envs.maze.env import MazeEnv, MazeVectorEnv
 from rlcourse.envs.maze.observe import Sight
 from rlcourse.envs.maze.rules import MazeRules
+from rlcourse.envs.maze.world import World
 from rlcourse.envs.options import check_choice
 from rlcourse.envs.rules import CompiledGame, Seen, State
 from rlcourse.errors import UsageError, did_you_mean
@@ -174,6 +175,11 @@ class CandyDuel(MazeRules):
     def observe_as(self, state: State, w: int) -> Seen:
         """What walker `w` sees: its own place first."""
         return self.sight.read(self.world(state), w)
+
+    def last_reward(self, arrays: World, w: int) -> NDArray[np.int64]:
+        """See `MazeRules.last_reward`; of a game with sum zero, less what the other one was paid since."""
+        mine = super().last_reward(arrays, w)
+        return mine - super().last_reward(arrays, w + 1) if self.zero_sum else mine
 
     @property
     def model_builder(self) -> Any:

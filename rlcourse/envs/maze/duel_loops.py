@@ -1,6 +1,6 @@
 """The compiled rules of two walkers: each moves by the rules of one, and the candies are the same.
 
-A round of one copy is `move` and `move`, or `move_at_once`, and then `end_round`. The loops over all copies take the seven
+A round of one copy is `move_in_turn` twice, or `move_at_once`, and then `end_round`. The loops over all copies take the seven
 arrays of a `World` first. The last functions are the game for a loop in which both walkers are driven from outside.
 """
 
@@ -14,6 +14,7 @@ from rlcourse.envs.maze.board import CANDIES, FIRST_VALUE
 from rlcourse.envs.maze.kernel import allowed, index_of, move, reset_member, tick
 from rlcourse.envs.maze.world import (
     FIRST_WALKER,
+    LAST_REWARD,
     NOISE_STREAM,
     POSITION,
     REMAINING,
@@ -57,6 +58,15 @@ def nearest(world: World, i: Any, w: Any, far: Any) -> Any:
             if there != here and far[which, phase, best, there] == best_far - 1:
                 return direction
     return 0
+
+
+@inlined
+def move_in_turn(world: World, i: Any, w: Any, action: Any) -> Any:
+    """Walker `w` of copy `i` moves: reward, and whether the game is over."""
+    reward, over = move(world, i, w, action)
+    if over and w == 0:  # the other one does not move any more
+        world.core[i, FIRST_WALKER + WALKER + LAST_REWARD] = 0
+    return reward, over
 
 
 @inlined
@@ -126,7 +136,7 @@ def move_all(
     world = World(core, cells, odds, go, tile, plan, rule)
     for i in range(len(actions)):
         if not over[i]:
-            reward, over[i] = move(world, i, w, actions[i])
+            reward, over[i] = move_in_turn(world, i, w, actions[i])
             rewards[w, i] += reward
 
 
@@ -195,7 +205,7 @@ def gains(seats: Seats, mine: Any, theirs: Any) -> Any:
 @inlined
 def turn(seats: Seats, i: Any, w: Any, action: Any) -> Any:
     """Walker `w` of copy `i` moves: what walker 0 and walker 1 get, and whether the game is over."""
-    reward, over = move(seats.world, i, w, action)
+    reward, over = move_in_turn(seats.world, i, w, action)
     mine, theirs = gains(seats, 0.0 if w else reward, reward if w else 0.0)
     return mine, theirs, over
 

@@ -239,10 +239,7 @@ def reset_member(world: World, i: Any, hold: Any) -> None:
     for cell in range(cells.shape[1]):
         cells[i, cell] = 0
     full = (np.int64(1) << plan[CANDIES]) - 1
-    if plan[SPAWN] == 0:
-        core[i, SPAWNED] = full
-    elif not hold & HOLD_CANDIES:
-        core[i, SPAWNED] = spawn(world, i)
+    core[i, SPAWNED] = spawn(world, i, hold & HOLD_CANDIES) if plan[SPAWN] > 0 else full
     core[i, FILLED] = core[i, SPAWNED]
     core[i, REMAINING] = full if plan[BOXES] else core[i, SPAWNED]
 

@@ -20,7 +20,6 @@ from rlcourse.envs.maze.world import (
     CLOCK,
     FIRST_WALKER,
     LAST,
-    LAST_REWARD,
     LEVEL,
     POSITION,
     REMAINING,
@@ -235,7 +234,7 @@ class Feedback(Sight):
 
     def __init__(self, rules: MazeRules, view: Sight) -> None:
         super().__init__(rules)
-        self.view = view
+        self.view, self.last_reward = view, rules.last_reward
         largest = np.finfo(np.float32).max
         self.space = gymnasium.spaces.Dict(
             {
@@ -247,7 +246,7 @@ class Feedback(Sight):
 
     def read(self, world: World, w: int = 0) -> dict[str, Array]:
         """`view`, `last_action int64 [B]`, `last_reward float32 [B, 1]`."""
-        reward = (self.column(world, w, LAST_REWARD) / UNITS).astype(np.float32)
+        reward = (self.last_reward(world, w) / UNITS).astype(np.float32)
         action = self.column(world, w, LAST) + 1
         return {"view": self.view.read(world, w), "last_action": action, "last_reward": reward[:, None]}  # type: ignore[dict-item]
 

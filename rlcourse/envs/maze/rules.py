@@ -165,7 +165,7 @@ class MazeRules(MazeOptions, Rules):
         for name, column, low, high in columns:
             if (core[:, column] < low).any() or (core[:, column] >= high).any():
                 raise UsageError(f"state['core'] has a {name} that this maze does not have")
-        if not (np.abs(np.asarray(state["odds"])) < 1e3).all():
+        if not (np.abs(np.asarray(state["odds"])) < spawn.IMPOSSIBLE).all():
             raise UsageError("state['odds'] has a chance that is none")
         walls = self.always_walls(state)
         for at in walkers:
@@ -298,6 +298,10 @@ class MazeRules(MazeOptions, Rules):
     def observe(self, state: State) -> Seen:
         """See `Rules.observe`."""
         return self.sight.read(self.world(state))
+
+    def last_reward(self, arrays: World, w: int) -> NDArray[np.int64]:
+        """What walker `w` of every copy was paid last, in millionths, int64 `[B]`."""
+        return arrays.core[:, world.FIRST_WALKER + w % self.walkers * world.WALKER + world.LAST_REWARD]
 
     # ---------------------------------------------------------------- for people
 

@@ -3,7 +3,8 @@
 The cell k of K has the weight exp(size x z_k), and n cells are drawn one after the other, without putting back. The z_k stand
 in `odds`; they are looked at when an episode begins, at the time t (episodes or steps of the copy's life):
 
-    jump    every `drift_every`: all z_k anew from N(0, 1)
+    jump    every `drift_every`: all z_k anew from N(0, 1); what comes after a jump depends on its number alone, and not on
+            whether an episode began between the jumps before
     walk    dz = -z dt / every + sqrt(2 / every) dW, from N(0, 1), where it stays (Ornstein-Uhlenbeck, exact between looks)
     season  z_k = sqrt(2) cos(2 pi (t / every + offset - k / K)); the offset is the last entry, uniform
 
@@ -24,22 +25,30 @@ from rlcourse.envs.maze.world import (
     DRIFTED,
     EPISODE,
     LIFE,
+    SPAWNED,
     World,
     compiled,
     inlined,
     next_tick,
 )
-from rlcourse.streams_compiled import normal_at, uniform_at
+from rlcourse.streams_compiled import GAMMA, normal_at, uniform_at
 
 NONE, JUMP, WALK, SEASON = range(len(DRIFTS))
+IMPOSSIBLE = 30.0
+"""No normal number comes near it; up to it, with the largest `drift_size`, a weight is finite and not zero."""
 
 
 @compiled
-def spawn(world: World, i: Any) -> Any:
-    """The cells that hold a candy in the episode that begins in copy `i`, as bits."""
+def spawn(world: World, i: Any, held: Any) -> Any:
+    """The cells that hold a candy in the episode that begins in copy `i`, as bits; if `held`, as they were.
+
+    The chances go on in either case.
+    """
     plan = world.plan
     if plan[DRIFT] != NONE:
         look(world, i)
+    if held:
+        return world.core[i, SPAWNED]
     chosen = np.int64(0)
     for _ in range(plan[SPAWN]):
         total = 0.0
@@ -73,7 +82,10 @@ def look(world: World, i: Any) -> None:
     core[i, DRIFTED] = now
     if last < 0:
         odds[i, count] = uniform_at(next_tick(core, i, DRIFT_STREAM))
-    if last < 0 or (plan[DRIFT] == JUMP and now // every > last // every):
+    jumps = now // every - last // every if plan[DRIFT] == JUMP else np.int64(last < 0)
+    if jumps > 0:
+        unseen = np.uint64((jumps - 1) * count) * GAMMA
+        core[i, DRIFT_STREAM] = np.int64(np.uint64(core[i, DRIFT_STREAM]) + unseen)
         for k in range(count):
             odds[i, k] = normal_at(next_tick(core, i, DRIFT_STREAM))
     elif plan[DRIFT] == WALK and now > last:

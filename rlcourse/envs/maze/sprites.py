@@ -11,7 +11,7 @@ SIZE = 8
 FLOOR: colours.Colour = (238, 238, 241)
 WALL: colours.Colour = (68, 74, 88)
 CANDIES = (colours.YELLOW, colours.ORANGE, colours.PURPLE, colours.VERMILION)
-"""From the cheapest to the dearest, as in the window."""
+"""From the cheapest to the dearest, as in the window; of more than four values, those between have mixed colours."""
 
 
 def make_sprites(values: int) -> NDArray[np.uint8]:
@@ -32,7 +32,13 @@ def make_sprites(values: int) -> NDArray[np.uint8]:
     cliff[0, ::2] = cliff[1, ::4] = FLOOR
     tiles.append(cliff)
     for rank in range(values):
-        colour = CANDIES[round(rank * (len(CANDIES) - 1) / max(values - 1, 1))]
+        place = rank * (len(CANDIES) - 1) / max(values - 1, 1)
+        if values <= len(CANDIES):
+            place = round(place)
+        red, green, blue = (
+            int(np.interp(place, range(len(CANDIES)), channel)) for channel in zip(*CANDIES, strict=True)
+        )
+        colour = (red, green, blue)
         candy = _on_floor((disc < 2.6) | ((np.abs(x) > 2) & (np.abs(y) < 2)), colour)
         candy[(disc >= 1.8) & (disc < 2.6)] = [channel * 2 // 3 for channel in colour]
         tiles.append(candy)

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+import gymnasium
 import numpy as np
 from gymnasium.vector import VectorWrapper
 
 from rlcourse.agents import AGENTS, agent_class, make_agent
 from rlcourse.agents.tabular.base import TabularAgent
+from rlcourse.agents.tabular.planners import Planner
 
-LEARNERS = [name for name in AGENTS if issubclass(agent_class(name), TabularAgent)]
+TABULAR = [name for name in AGENTS if issubclass(agent_class(name), TabularAgent)]
+PLANNERS = [name for name in TABULAR if issubclass(agent_class(name), Planner)]
+LEARNERS = [name for name in TABULAR if name not in PLANNERS and name != "minimax_q"]
 
 CORNER = {"layout": "S.2\n.#.\n..E", "max_steps": 30}
 """A candy worth 2 on one of the two ways to the exit."""
@@ -86,3 +90,38 @@ def assert_same(a: TabularAgent, b: TabularAgent, rows: Any = slice(None)) -> No
     for name, array in mine.items():
         np.testing.assert_array_equal(array[rows], others[name], err_msg=name)
     assert a.num_timesteps == b.num_timesteps
+
+
+class RandomModel(gymnasium.Env):
+    """A model drawn at random, with rewards of which no two are equal; it is sampled by FiniteWorld-v0."""
+
+    observation_space = gymnasium.spaces.Discrete(7)
+    action_space = gymnasium.spaces.Discrete(3)
+
+    def __init__(self, branches: int = 2) -> None:
+        draw = np.random.default_rng(5)
+        self.initial_state_distrib = np.eye(7)[0]
+        self.P = {
+            x: {
+                a: [
+                    (1.0 / branches, int(draw.integers(7)), draw.normal(), bool(draw.random() < 0.15))
+                    for _ in range(branches)
+                ]
+                for a in range(3)
+            }
+            for x in range(7)
+        }
+
+
+RANDOM_MODEL = "tests/RandomModel-v0"
+gymnasium.register(RANDOM_MODEL, entry_point=RandomModel)
+
+
+def in_random_model(
+    name: str, seeds: Any = 3, max_steps: int = 12, branches: int = 2, **settings: Any
+) -> TabularAgent:
+    """A population in the random model."""
+    options = {"env": RANDOM_MODEL, "settings": {"branches": branches}, "max_steps": max_steps}
+    agent = make_agent(name, "FiniteWorld-v0", seeds=seeds, env_kwargs=options, **settings)
+    assert isinstance(agent, TabularAgent)
+    return agent

@@ -34,6 +34,36 @@ def map_texts(draw):
 maps = map_texts().filter(reads)
 
 
+@st.composite
+def alternatives(draw):
+    """Two or three maps with `or` between them: the cells of the first in other orders, the candies as it numbers them."""
+    text = draw(maps)
+    rows, wind = text.split("\n\n")
+    width, cells = rows.index("\n") if "\n" in rows else len(rows), list(rows.replace("\n", ""))
+    values = [cell for cell in cells if cell.isdigit()]
+    parts = [rows]
+    for _ in range(draw(st.integers(1, 2))):
+        order, again = draw(st.permutations(range(1, len(cells)))), iter(values)
+        mixed = ["S", *(next(again) if cells[k].isdigit() else cells[k] for k in order)]
+        parts.append("\n".join("".join(mixed[at : at + width]) for at in range(0, len(mixed), width)))
+    return "\nor\n".join(parts) + f"\n\n{wind}"
+
+
+@st.composite
+def duel_texts(draw):
+    """A map with two starts, and candies as the only goals."""
+    width, height = draw(st.integers(2, 7)), draw(st.integers(2, 6))
+    cells = draw(
+        st.lists(st.sampled_from("........###123<>^v"), min_size=width * height, max_size=width * height)
+    )
+    cells[0] = cells[-1] = "S"
+    return "\n".join("".join(cells[r * width : (r + 1) * width]) for r in range(height))
+
+
+alternative_maps = alternatives().filter(reads)
+duel_maps = duel_texts().filter(reads)
+
+
 class SlowWalker:
     """One walker without slips and gusts, on the characters of the map."""
 
