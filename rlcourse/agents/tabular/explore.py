@@ -21,6 +21,8 @@ next_uniform = borrow("rlcourse.streams_compiled:next_uniform")
 next_integer = borrow("rlcourse.streams_compiled:next_integer")
 
 Exploration = Literal["constant", "linear", "exponential", "inverse", "glie", "softmax", "ucb", "count_bonus"]
+Epsilon = Literal["constant", "linear", "exponential", "inverse", "glie"]
+"""The laws that are an epsilon."""
 CONSTANT, LINEAR, EXPONENTIAL, INVERSE, GLIE, SOFTMAX, UCB, COUNT_BONUS = range(8)
 StepSize = Literal["constant", "average", "polynomial"]
 AVERAGE, POLYNOMIAL = 1, 2
