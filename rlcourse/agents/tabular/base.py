@@ -28,6 +28,7 @@ from rlcourse.agents.observations import members_of, say_space
 from rlcourse.agents.population import begin
 from rlcourse.agents.tabular.compiled import compiled
 from rlcourse.agents.tabular.explore import Explorer, TabularConfig, explore
+from rlcourse.agents.tabular.history import History
 from rlcourse.agents.tabular.states import StateNumbers
 from rlcourse.errors import UsageError
 from rlcourse.progress import progress_bar
@@ -135,7 +136,7 @@ class TabularAgent(ControlAgent):
     @property
     def n_states(self) -> int:
         """X."""
-        return self.states.n
+        return self.history.n
 
     @property
     def pair_bytes(self) -> int:
@@ -152,10 +153,12 @@ class TabularAgent(ControlAgent):
                 f"{self.name} keeps a table of what is observed and cannot learn in {self.spec.id}, whose observations are "
                 f"{say_space(space)}: it fits Discrete and MultiDiscrete observations{ours}, and tuples of those"
             ) from None
-        if self.size * self.states.n * self.n_actions * self.pair_bytes > MEMORY_LIMIT:
+        self.history = History(self.states.n, getattr(self.config, "history", 1))
+        if self.size * self.n_states * self.n_actions * self.pair_bytes > MEMORY_LIMIT:
+            less = "fewer seeds, a shorter history" if self.history.depth > 1 else "fewer seeds"
             raise UsageError(
-                f"{self.name} would keep {self.size:,} tables of {self.states.n:,} states x {self.n_actions} actions, more "
-                f"than {MEMORY_LIMIT / 2**30:g} GiB: take fewer seeds or a smaller world"
+                f"{self.name} would keep {self.size:,} tables of {self.n_states:,} states x {self.n_actions} actions, more "
+                f"than {MEMORY_LIMIT / 2**30:g} GiB: take {less} or a smaller world"
             )
         fresh = self.initial_state(self.size)
         self._names = tuple(fresh)
@@ -164,7 +167,7 @@ class TabularAgent(ControlAgent):
         self._scratch = np.empty((self.size, self.n_actions))
 
     def _begin(self, observation: Any) -> None:
-        self._x = np.ascontiguousarray(self.states.read(observation))
+        self._x = np.ascontiguousarray(self.history.begin(self.states.read(observation)))
 
     # ---------------------------------------------------------------- the loop
 
@@ -184,7 +187,8 @@ class TabularAgent(ControlAgent):
         offer = getattr(
             self.venv, "compiled_world", None
         )  # of the batch itself: what is wrapped wants to see steps
-        return None if offer is None or self.venv is not self.venv.unwrapped else offer()
+        plain = self.venv is self.venv.unwrapped and self.history.depth == 1
+        return offer() if offer is not None and plain else None
 
     def _tables(self, stream: Streams, kind: Any = None) -> Any:
         """The tables and settings as the rule sees them; `kind`: of another type."""
@@ -226,13 +230,15 @@ class TabularAgent(ControlAgent):
         actions, stride = np.empty(self.size, np.int64), max(1, steps // 200)
         for count in range(1, steps + 1):
             if self._over.any():  # only now, so that what was learned in an episode can be asked for after it
+                before = self._x
                 self._begin(self.venv.reset(options={"reset_mask": self._over})[0])
+                self._x = np.where(self._over, self._x, before)
             if self.keep_up():
                 me, actor = self._tables(self.stream), self._acting_tables(self.stream)
             x = self._x
             decide(actor, x, actions)
             observation, rewards, terminated, truncated, info = self.venv.step(self.first_action + actions)
-            self._begin(observation)
+            self._x = np.ascontiguousarray(self.history.follow(x, self.states.read(observation)))
             self._listen(info)
             experience(me, account, x, actions, rewards, self._x, terminated, truncated)
             self.num_timesteps += 1
@@ -283,23 +289,26 @@ class TabularAgent(ControlAgent):
         deterministic: bool = True,
     ) -> tuple[NDArray[np.int64], Any]:
         """See `Agent.predict`."""
-        x = self.states.read(observation)
-        lead = x.shape
+        x = self.history.read(self.states.read(observation), state, episode_start)
+        lead, memory = x.shape, x if self.history.depth > 1 else state
         x = np.ascontiguousarray(x.reshape(self.size, members_of(lead, self.size)))
         if deterministic:
             actions = self.best_actions(x)
         else:
             actions = self.drawn_actions(x, type(self).act)
-        return (self.first_action + actions).reshape(lead), state
+        return (self.first_action + actions).reshape(lead), memory
 
     def action_values(self, observation: Any) -> NDArray[np.float64] | None:
-        """See `Agent.action_values`; `None` where the table holds something else, and values of states are kept beside it."""
-        return None if hasattr(self, "V") else self._look_up(self.values(), observation)
+        """See `Agent.action_values`; `None` where the table holds something else, or one observation is not enough."""
+        unknown = hasattr(self, "V") or self.history.depth > 1
+        return None if unknown else self._look_up(self.values(), observation)
 
     def state_values(self, observation: Any) -> NDArray[np.float64] | None:
         """See `Agent.state_values`."""
         V = getattr(self, "V", None)
-        return super().state_values(observation) if V is None else self._look_up(V, observation)
+        if V is None or self.history.depth > 1:
+            return super().state_values(observation)
+        return self._look_up(V, observation)
 
     def _look_up(self, table: NDArray[np.float64], observation: Any) -> NDArray[np.float64]:
         """The entries of a table `[S, X, ...]` for what is observed."""

@@ -81,6 +81,9 @@ class TabularConfig(ExplorationConfig):
     "Learning rates for Q-learning", who find 0.85 best)."""
     gamma: Probability = 0.99
     """Discount of what comes a step later (stable-baselines3)."""
+    history: Count = 1
+    """Observations that make a state, the present one and those before it; more than one helps where the state is hidden, and
+    makes the table larger by as many times as there are observations."""
     initial_value: Finite = 0.0
     """Value of a pair that was never visited; above all that can be had, the learner is curious (Sutton & Barto 2018,
     section 2.6)."""

@@ -112,7 +112,12 @@ class SelfPlay(ControlAgent):
                 if ".tabular." in place and ".planners:" not in place and one != self.name
             ]
             raise UsageError(f"self_play: {side}: {did_you_mean(name, known, kind='agent with a table')}")
-        return kind(self.spec, seeds=self.seeds, env_kwargs=self.env_kwargs, **(settings or {}))
+        player = kind(self.spec, seeds=self.seeds, env_kwargs=self.env_kwargs, **(settings or {}))
+        if player.history.depth > 1:
+            raise UsageError(
+                f"self_play: {side}: history={player.history.depth} is not kept here, leave it at 1"
+            )
+        return player
 
     def _share(self) -> None:
         """The pair's account is that of player 0."""
