@@ -13,18 +13,12 @@ from rlcourse.agents.base import Arrays
 from rlcourse.agents.config import Count, NonNegative
 from rlcourse.agents.tabular.base import TabularAgent, tables
 from rlcourse.agents.tabular.compiled import borrow, compiled
-from rlcourse.agents.tabular.explore import TabularConfig, highest, step_size
+from rlcourse.agents.tabular.explore import TabularConfig
+from rlcourse.agents.tabular.q_learning import improve
 
 next_integer = borrow("rlcourse.streams_compiled:next_integer")
 MODEL = ("planning_steps", "seen", "n_seen", "model_r", "model_y", "model_over")
 Tables = tables(__name__, *MODEL, "kappa", "tried_at")
-
-
-@compiled
-def improve(me: Any, i: Any, x: Any, a: Any, r: Any, y: Any, terminated: Any) -> None:
-    """Q(S, A) <- Q(S, A) + alpha [R + gamma max_a Q(S', a) - Q(S, A)]."""
-    target = r if terminated else r + me.gamma * highest(me.Q[i, y])
-    me.Q[i, x, a] += step_size(me, i, x, a) * (target - me.Q[i, x, a])
 
 
 @compiled

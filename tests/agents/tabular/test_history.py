@@ -62,3 +62,42 @@ def test_a_longer_history_is_refused_before_memory_is_gone() -> None:
         make_agent(
             "self_play", "CandyDuel-v0", env_kwargs={"layout": "duel4"}, learner_settings={"history": 2}
         )
+
+
+def test_replay_is_q_learning_on_the_last_steps() -> None:
+    """Against a slow reference that follows the same draws."""
+    from rlcourse.streams import Streams
+    from tests.agents.tabular.worlds import build, watch
+
+    agent: Any = build(
+        "q_learning", 1, gradient_steps=3, buffer_size=5, exploration_final_eps=1.0, initial_value=0.5
+    )
+    stream = Streams(agent.stream.state.copy())
+    Q = np.full((agent.n_states, agent.n_actions), 0.5)
+    path = watch(agent, 40)[0]
+
+    def improve(step: Any) -> None:
+        target = step.r if step.terminated else step.r + 0.99 * Q[step.y].max()
+        Q[step.x, step.a] += 0.1 * (target - Q[step.x, step.a])
+
+    for t, step in enumerate(path):
+        assert int(stream.uniform()[0] * agent.n_actions) == step.a
+        improve(step)
+        last = min(t + 1, 5)
+        for _ in range(3):
+            k = int(stream.integers(last)[0])
+            improve(path[max(s for s in range(t + 1) if s % 5 == k)])
+    np.testing.assert_allclose(agent.Q[0], Q)
+
+
+def test_a_short_buffer_follows_a_world_that_changes() -> None:
+    """The same number of updates after the walls have moved: what is remembered of the old ones is in the way."""
+    earned = {}
+    for size in (200, 100_000):
+        agent: Any = make_agent(
+            "q_learning", "BlockingMaze-v0", seeds=30, gamma=0.95, gradient_steps=10, buffer_size=size,
+            exploration_final_eps=0.2, learning_rate=0.3,
+        )  # fmt: skip
+        before = agent.learn(1_000).earned.copy()
+        earned[size] = (agent.learn(4_000).earned - before).mean()
+    assert earned[200] > earned[100_000] * 1.05
