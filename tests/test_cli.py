@@ -230,8 +230,13 @@ def test_default_folder_is_named_by_what_ran(capsys, tmp_path, monkeypatch):
 
 
 def test_foreign_world_takes_json_values(capsys, tmp_path):
-    words = ["train", "--agent", "random", "--env", "FrozenLake-v1", "--steps", "20"]
-    err = refused(capsys, *words, "--env.is-slippery", "false", "--env.map_name", "8x8")
+    words = ["train", "--agent", "q_learning", "--env", "FrozenLake-v1", "--steps", "20", "--out", tmp_path]
+    code, out, _ = run(capsys, *words, "--env.is-slippery", "false", "--env.map_name", "8x8", "--json")
+    assert code == 0
+    assert json.loads(out)["env_kwargs"] == {"is_slippery": False, "map_name": "8x8"}
+    err = refused(
+        capsys, *words[:2], "ucb1", *words[3:], "--env.is-slippery", "false", "--env.map_name", "8x8"
+    )
     assert "FrozenLake-v1" in err  # a bandit strategy does not fit, but the options were understood
     err = refused(capsys, *words, "--env.map_name")
     assert "--env.map_name needs a value" in err

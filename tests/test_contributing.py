@@ -13,6 +13,7 @@ from gymnasium.utils.env_checker import check_env
 import rlcourse
 from rlcourse.agents import AGENTS
 from rlcourse.experiments import load_suite
+from rlcourse.mdp import FiniteMDP, epsilon_soft, q_values, value_iteration
 
 TEXT = (Path(__file__).parents[1] / "CONTRIBUTING.md").read_text()
 
@@ -46,6 +47,21 @@ def test_strategy(module, monkeypatch):
     solo = rlcourse.make_agent("win_stay", "Bandit-v0", seeds=[2], env_kwargs=world).learn(2000)
     for name, array in agent.member(2).get_arrays().items():
         assert np.array_equal(array, solo.get_arrays()[name]), name
+
+
+def test_rule(module, monkeypatch):
+    made = module("rule")
+    monkeypatch.setitem(AGENTS, "cautious", f"{made.__name__}:Cautious")
+    lake = {"env": "FrozenLake-v1", "settings": {"is_slippery": False}}
+    settings = {"learning_rate": 0.5, "gamma": 0.9, "exploration_final_eps": 1.0}
+    agent = rlcourse.make_agent("cautious", "FiniteWorld-v0", seeds=3, env_kwargs=lake, **settings).learn(
+        100_000
+    )
+    mdp = FiniteMDP.from_env(gymnasium.make("FrozenLake-v1", is_slippery=False))
+    soft = value_iteration(epsilon_soft(mdp, 0.5), 0.9)  # the best there is if half of the steps are random
+    visited = agent.visits[0] > 100
+    assert visited.sum() > 35
+    np.testing.assert_allclose(agent.Q[0][visited], q_values(mdp, soft.V, 0.9)[visited], atol=1e-6)
 
 
 def test_world(module, monkeypatch):

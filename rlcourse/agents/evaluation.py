@@ -39,7 +39,8 @@ def evaluate(
     """Play episodes with the policies as they are now; nothing is learned and training is not disturbed.
 
     A bandit strategy is asked for the machines that it has been playing: the hidden problem of its current game is kept, the
-    luck is fresh. All others play in worlds of their own, which begin anew. Episode `j` of member `k` has a seed of its own,
+    luck is fresh. All others play in worlds of their own, which begin anew; where walls or chances change, these stand as they
+    do in the member's world now. Episode `j` of member `k` has a seed of its own,
     so neither the number of episodes nor the other members change it. A policy that draws its actions draws them for all its
     episodes from the member's one stream for predictions, which goes on: there the number of episodes matters, and a second
     evaluation is another one.
@@ -117,11 +118,16 @@ def _play(agent: Agent, seeds: NDArray[np.uint64], deterministic: bool) -> Episo
 
 
 def _reset(agent: Agent, venv: VectorEnv[Any, Any, Any], seeds: NDArray[np.uint64]) -> Any:
-    """Begin the episodes; of a game, in the problem that is being played where the world can be put into it."""
+    """Begin the episodes: of a game, in the problem that is being played; in a world that changes, as it stands now.
+
+    A world of other people cannot be put into a state, and begins anew.
+    """
     flat = [int(seed) for seed in seeds.reshape(-1)]
-    world, training = venv.unwrapped, agent.venv.unwrapped
-    if not hasattr(world, "arm_values") or not hasattr(world, "set_state"):
+    world: Any = venv.unwrapped
+    training: Any = agent.venv.unwrapped
+    is_game, changes = hasattr(world, "arm_values"), getattr(training, "versions", lambda: None)() is not None
+    if not (is_game or changes) or not hasattr(world, "set_state"):
         return begin(venv, flat)
     copies = seeds.shape[1]
-    world.set_state({name: np.repeat(array, copies, axis=0) for name, array in training.get_state().items()})  # type: ignore[attr-defined]
-    return begin(venv, flat, {"same_problem": True})
+    world.set_state({name: np.repeat(array, copies, axis=0) for name, array in training.get_state().items()})
+    return begin(venv, flat, {"same_problem": is_game, "same_life": not is_game})

@@ -61,7 +61,8 @@ class _Face:
             for name in self.rules.streams:
                 if name not in hold:
                     self._state[name][rows] = stream_keys(seeds, name)
-            self.rules.revive(self._state, rows)
+            if not (self._started and (options or {}).get("same_life", False)):
+                self.rules.revive(self._state, rows)
         self._started = True
         self.rules.reset(self._state, rows, hold=hold)
 
@@ -82,6 +83,10 @@ class _Face:
                 else f"options['hold']={list(hold)!r} keeps what the last episode had, but there is none yet"
             )
         return chosen
+
+    def versions(self) -> NDArray[np.float64] | None:
+        """What the finite model of each copy depends on now, a row a copy; `None` in a world that never changes."""
+        return self.rules.versions(self._state)
 
     def _paint(self, row: int) -> Any:
         module, function = self.rules.painter.split(":")
@@ -146,7 +151,8 @@ class WorldEnv(_Face, gymnasium.Env[Any, Any]):
     ) -> tuple[Any, dict[str, Any]]:
         """Begin an episode: observation, info.
 
-        `options={"same_problem": True}` keeps the last problem, `{"hold": [...]}` parts of it (`Rules.problem`).
+        `options={"same_problem": True}` keeps the last problem, `{"hold": [...]}` parts of it (`Rules.problem`). With a seed,
+        what outlasts an episode (walls and chances that change) begins anew, but not with `{"same_life": True}`.
         """
         super().reset(seed=seed)
         if seed is None and not self._started:
@@ -281,7 +287,7 @@ class WorldVectorEnv(_Face, gymnasium.vector.VectorEnv[Any, Any, Any]):
         Args:
             seed: an int (copy `i` gets `seed + i`), one seed a copy, or `None` to go on with the streams as
                 they are.
-            options: `reset_mask`, `same_problem`, `hold`; never altered.
+            options: `reset_mask`, `same_problem`, `hold`, `same_life`; never altered.
 
         Returns:
             Observations `[num_envs, ...]` and the info of the copies that were reset.

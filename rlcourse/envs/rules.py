@@ -85,6 +85,10 @@ class Rules(ABC):
             UsageError: the array and what is wrong with it.
         """
 
+    def versions(self, state: State) -> NDArray[np.float64] | None:
+        """What the model of each copy depends on, a row a copy; `None` where no model ever changes."""
+        return None
+
     def rebuild(self, state: State) -> None:  # noqa: B027  (most have nothing to do)
         """Make the `derived` arrays anew, after a snapshot was restored."""
 

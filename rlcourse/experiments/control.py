@@ -8,14 +8,19 @@ Metrics:
     optimal        share of the states, among those that can be reached, where the greedy action is optimal
     gap            how much less the greedy policy is worth than the best there is, exactly, from the start
     steps_to_95    steps until it was worth 95% of the best, at the grain of the checkpoints; the whole budget if it never was
+    regret         in a world that changes: what the episodes paid less than a clairvoyant would expect, who knows how the
+                   world stands, summed over all of them; how it stands is looked at when a checkpoint is passed
 
-`return`, `gap` and their optimum are undiscounted and under the time limit of the world. `optimal` is by the discount of the
-agent. The last three need a finite model, whose states are what is observed.
+`return`, `gap`, `regret` and their optimum are undiscounted and under the time limit of the world. `optimal` is by the
+discount of the agent. The last four need a finite model, whose states are what is observed. In a world that changes all
+figures but the regret are of the world as each member leaves it.
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from functools import cached_property
 from typing import Any
 
 import gymnasium
@@ -52,12 +57,16 @@ def record_control(
         progress: draw a bar.
     """
     started = time.perf_counter()
-    yardstick = Yardstick.of(learner)
     begun, earned_before = learner.episodes.copy(), learner.earned.copy()
-    curve = np.empty((len(checkpoints), learner.size))
+    curves = {"online_return": np.empty((len(checkpoints), learner.size))}
     reached = np.full(learner.size, steps, np.float64)
     waiting = np.ones(learner.size, np.bool_)
+    regret = np.zeros(learner.size)
     last, shown = 0, learner.running.copy()
+    exact = Yardsticks.of(learner)
+    changes = exact is not None and exact.changes
+    if changes:
+        curves["regret"] = np.empty((len(checkpoints), learner.size))
     with progress_bar(steps, f"{learner.name} x {learner.size}", show=progress) as advance:
         for place, point in enumerate(checkpoints):
             episodes, earned = learner.episodes.copy(), learner.earned.copy()
@@ -65,29 +74,34 @@ def record_control(
             advance(int(point) - last)
             last = int(point)
             shown = _mean_return(learner, episodes, earned, shown)
-            curve[place] = shown
-            if yardstick is not None and waiting.any():
-                fine = waiting & yardstick.is_enough(learner)
+            curves["online_return"][place] = shown
+            if exact is not None and changes:  # the clairvoyant of the span that has just passed
+                regret += (learner.episodes - episodes) * exact.best - (learner.earned - earned)
+                curves["regret"][place] = regret
+                exact = Yardsticks.of(learner, exact)
+            elif exact is not None and waiting.any():
+                fine = waiting & exact.is_enough(learner)
                 reached[fine] = point
                 waiting &= ~fine
-    episodes_played = play(learner, EPISODES)
+    played = play(learner, EPISODES)
     scores = {
-        "return": episodes_played.returns.mean(axis=1),
+        "return": played.returns.mean(axis=1),
         "online_return": _mean_return(learner, begun, earned_before, learner.running),
     }
-    if episodes_played.success is not None:
-        scores["success"] = episodes_played.success.mean(axis=1)
+    if played.success is not None:
+        scores["success"] = played.success.mean(axis=1)
     optimum: dict[str, Floats] = {}
-    now = None if yardstick is None else Yardstick.of(learner)
-    if yardstick is not None and now is not None:
-        scores |= now.scores(learner)
-        best = np.full(learner.size, now.best)
-        optimum = {"return": best, "online_return": best.copy()}
-        if "gap" in scores:
-            optimum["gap"] = np.zeros(learner.size)
-        if "optimal" in scores:
-            optimum["optimal"] = np.ones(learner.size)
-        if yardstick.same_world(now) and yardstick.total is not None and "gap" in scores:
+    if exact is not None:
+        scores |= exact.scores(learner)
+        optimum = {"return": exact.best.copy()}
+        if changes:
+            scores["regret"] = regret.copy()
+        else:
+            optimum["online_return"] = exact.best.copy()
+        for metric, best in (("gap", 0.0), ("optimal", 1.0), ("regret", 0.0)):
+            if metric in scores:
+                optimum[metric] = np.full(learner.size, best)
+        if not changes and "gap" in scores and exact.has_total:
             scores["steps_to_95"] = reached
     return Cell(
         agent=learner.name,
@@ -97,7 +111,7 @@ def record_control(
         seeds=learner.seeds,
         n_steps=steps,
         steps=checkpoints,
-        curves={"online_return": curve},
+        curves=curves,
         scores=scores,
         optimum=optimum,
         wall_seconds=time.perf_counter() - started,
@@ -123,71 +137,136 @@ class Yardstick:
     def __init__(self, mdp: FiniteMDP, horizon: int) -> None:
         self.mdp, self.horizon = mdp, horizon
         self.best = float(mdp.start_value(finite_horizon(mdp, horizon).V[0]))
-        try:
-            self.total: float | None = float(mdp.start_value(value_iteration(mdp, 1.0).V))
-        except UsageError:  # without discount there is no optimum
-            self.total = None
 
-    @classmethod
-    def of(cls, learner: ControlAgent) -> Yardstick | None:
-        """That of a learner's world; `None` where it gives no model, or one of other states than are observed."""
-        if not isinstance(learner, (TabularAgent, RandomAgent)):
-            return None
-        twin = gymnasium.make(learner.spec.id, **learner.env_kwargs)
+    @cached_property
+    def total(self) -> float | None:
+        """The best without time limit; `None` where there is none."""
         try:
-            world: Any = learner.venv.unwrapped
-            if hasattr(world, "get_state"):  # all members have lived equally long
-                state = {name: array[:1] for name, array in world.get_state().items() if name != "finished"}
-                twin.unwrapped.set_state(state)  # type: ignore[attr-defined]
-            mdp = FiniteMDP.from_env(twin)
-            if isinstance(learner, TabularAgent) and mdp.n_states != learner.n_states:
-                return None
-            if not mdp.available.all():
-                return None
-            return cls(mdp, learner.world_horizon() or LONGEST)
+            return float(self.mdp.start_value(value_iteration(self.mdp, 1.0).V))
         except UsageError:
             return None
+
+    def is_enough(self, policy: NDArray[Any]) -> NDArray[np.bool_]:
+        """Which policies `[S, X]` are worth 95% of the best; without the time limit, which takes less time to solve."""
+        if self.total is None:
+            return np.zeros(len(policy), np.bool_)
+        worth = self._worth(policy, None)
+        return worth >= self.total - (1.0 - ENOUGH) * abs(self.total)
+
+    def gap(self, policy: NDArray[Any]) -> Floats:
+        """How much less than the best each policy is worth."""
+        return self.best - self._worth(policy, self.horizon)
+
+    def _worth(self, policy: NDArray[Any], horizon: int | None) -> Floats:
+        distinct, member = np.unique(policy, axis=0, return_inverse=True)
+        worth = self.mdp.start_value(evaluate_policy(self.mdp, distinct, 1.0, horizon=horizon))
+        return worth[member.reshape(-1)]
+
+    def optimal(self, policy: NDArray[np.int64], gamma: float) -> Floats:
+        """The share of the states that can be reached where each policy takes a best action."""
+        best = optimal_actions(self.mdp, value_iteration(self.mdp, gamma).V, gamma, tol=1e-7)
+        where = np.flatnonzero(self.mdp.reachable())
+        return best[where, policy[:, where]].mean(axis=1)
+
+
+class Yardsticks:
+    """The yardsticks of a population: one for all members, or one for each where their worlds stand differently.
+
+    Args:
+        yardsticks: by what the models depend on.
+        keys: what the model of each member depends on.
+    """
+
+    def __init__(self, yardsticks: dict[bytes, Yardstick], keys: list[bytes], changes: bool) -> None:
+        self.yardsticks, self.keys, self.changes = yardsticks, keys, changes
+        self.best = np.array([yardsticks[key].best for key in keys])
+
+    @classmethod
+    def of(cls, learner: ControlAgent, before: Yardsticks | None = None) -> Yardsticks | None:
+        """Those of a learner's worlds; `None` where they give no model, or one of other states than are observed.
+
+        Args:
+            learner: the population.
+            before: the yardsticks of a moment ago, which are used again where nothing has changed.
+        """
+        if not isinstance(learner, (TabularAgent, RandomAgent)):
+            return None
+        world: Any = learner.venv.unwrapped
+        versions = world.versions() if hasattr(world, "versions") else None
+        keys = [b""] * learner.size if versions is None else [row.tobytes() for row in versions]
+        known = {} if before is None else before.yardsticks
+        if keys == (None if before is None else before.keys):
+            return before
+        found: dict[bytes, Yardstick] = {}
+        twin = gymnasium.make(learner.spec.id, **learner.env_kwargs)
+        try:
+            for row, key in enumerate(keys):
+                if key not in found:
+                    if key in known:
+                        found[key] = known[key]
+                        continue
+                    one = _yardstick(learner, twin, row)
+                    if one is None:
+                        return None
+                    found[key] = one
         finally:
             twin.close()
+        return cls(found, keys, versions is not None)
 
-    def same_world(self, other: Yardstick) -> bool:
-        """Whether nothing has changed."""
-        names = ("first", "prob", "next", "reward", "terminated")
-        return all(
-            np.array_equal(getattr(self.mdp, name), getattr(other.mdp, name), equal_nan=False)
-            for name in names
-        )
-
-    def _policy(self, learner: ControlAgent) -> NDArray[Any] | None:
-        """The policy of every member; of the random player, chances; `None` where it depends on the time."""
-        if isinstance(learner, RandomAgent):
-            chances = np.full((self.mdp.n_states, self.mdp.n_actions), 1.0 / self.mdp.n_actions)
-            return np.broadcast_to(chances, (learner.size, *chances.shape))
-        if isinstance(learner, Planner) and len(learner.plan) > 1:
-            return None
-        assert isinstance(learner, TabularAgent)
-        return learner.greedy_policy()
+    @property
+    def has_total(self) -> bool:
+        """Whether there is a best without a time limit."""
+        return all(one.total is not None for one in self.yardsticks.values())
 
     def is_enough(self, learner: ControlAgent) -> NDArray[np.bool_]:
-        """Whose greedy policy is worth 95% of the best, bool `[S]`; without the time limit, which takes less time to solve."""
+        """Whose greedy policy is worth 95% of the best, bool `[S]`."""
         policy = self._policy(learner)
-        if policy is None or self.total is None:
+        if policy is None:
             return np.zeros(learner.size, np.bool_)
-        distinct, member = np.unique(policy, axis=0, return_inverse=True)
-        worth = self.mdp.start_value(evaluate_policy(self.mdp, distinct, 1.0))
-        return np.asarray(worth >= self.total - (1.0 - ENOUGH) * abs(self.total))[member.reshape(-1)]
+        return self._each(lambda one, rows: one.is_enough(policy[rows]), np.bool_)
 
     def scores(self, learner: ControlAgent) -> dict[str, Floats]:
         """`gap` and `optimal` of every member, as far as they can be said."""
         policy = self._policy(learner)
         if policy is None:
             return {}
-        distinct, member = np.unique(policy, axis=0, return_inverse=True)
-        worth = self.mdp.start_value(evaluate_policy(self.mdp, distinct, 1.0, horizon=self.horizon))
-        found = {"gap": self.best - worth[member.reshape(-1)]}
+        found = {"gap": self._each(lambda one, rows: one.gap(policy[rows]), np.float64)}
         gamma = getattr(learner.config, "gamma", None)
         if gamma is not None and policy.ndim == 2:
-            best = optimal_actions(self.mdp, value_iteration(self.mdp, gamma).V, gamma, tol=1e-7)
-            where = np.flatnonzero(self.mdp.reachable())
-            found["optimal"] = best[where, policy[:, where]].mean(axis=1)
+            found["optimal"] = self._each(lambda one, rows: one.optimal(policy[rows], gamma), np.float64)
         return found
+
+    def _each(self, ask: Callable[[Yardstick, NDArray[np.intp]], NDArray[Any]], kind: Any) -> NDArray[Any]:
+        """Ask every yardstick of its members."""
+        answers = np.empty(len(self.keys), kind)
+        for key, one in self.yardsticks.items():
+            rows = np.array([row for row, mine in enumerate(self.keys) if mine == key])
+            answers[rows] = ask(one, rows)
+        return answers
+
+    def _policy(self, learner: ControlAgent) -> NDArray[Any] | None:
+        """The policy of every member; of the random player, chances; `None` where it depends on the time."""
+        if isinstance(learner, RandomAgent):
+            mdp = next(iter(self.yardsticks.values())).mdp
+            chances = np.full((mdp.n_states, mdp.n_actions), 1.0 / mdp.n_actions)
+            return np.broadcast_to(chances, (learner.size, *chances.shape))
+        if isinstance(learner, Planner) and learner.plan.shape[1] > 1:
+            return None
+        assert isinstance(learner, TabularAgent)
+        return learner.greedy_policy()
+
+
+def _yardstick(learner: ControlAgent, twin: gymnasium.Env[Any, Any], row: int) -> Yardstick | None:
+    """That of the world of member `row`; `twin` is a copy to put into its state."""
+    world: Any = learner.venv.unwrapped
+    try:
+        if hasattr(world, "get_state"):
+            state = {name: array[row : row + 1] for name, array in world.get_state().items()}
+            del state["finished"]
+            twin.unwrapped.set_state(state)  # type: ignore[attr-defined]
+        mdp = FiniteMDP.from_env(twin)
+    except UsageError:
+        return None
+    if isinstance(learner, TabularAgent) and mdp.n_states != learner.n_states:
+        return None
+    return Yardstick(mdp, learner.world_horizon() or LONGEST) if mdp.available.all() else None

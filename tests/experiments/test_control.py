@@ -30,7 +30,7 @@ def test_a_learner_at_the_cliff() -> None:
         env_kwargs=CLIFF,
         agent_kwargs={"learning_rate": 0.5, "gamma": 1.0},
     )
-    assert set(cell.scores) == {"return", "online_return", "optimal", "gap", "steps_to_95"}
+    assert set(cell.scores) == {"return", "online_return", "success", "optimal", "gap", "steps_to_95"}
     assert cell.scores["return"].tolist() == [-13.0] * 6
     assert cell.optimum["return"].tolist() == [-13.0] * 6
     np.testing.assert_allclose(cell.scores["gap"], 0.0, atol=1e-9)

@@ -103,7 +103,7 @@ def test_steps_left_out_are_the_worlds_episode(parse) -> None:
             "plots of 'a b' and 'A/b' would be one file",
         ),
         ('only = ["CandyMachines-v0"]', "only = [[1]]", "unknown world of the suite '[1]'"),
-        ('env = "CandyMachines-v0"', 'env = "Bandit-v0"\nmain = "gap"', "unknown metric 'gap'"),
+        ('env = "CandyMachines-v0"', 'env = "Bandit-v0"\nmain = "speed"', "unknown metric 'speed'"),
         (
             "settings = { c = 0.5 }",
             "setting = {}",

@@ -173,14 +173,20 @@ class TabularAgent(ControlAgent):
     def _tables(self, stream: Streams, kind: Any = None) -> Any:
         """The tables and settings as the rule sees them; `kind`: of another type."""
         found: dict[str, Any] = {name: getattr(self, name) for name in (*self._names, *self.derived)}
-        found |= {"stream": stream.state, "scratch": self._scratch}
+        found |= {"stream": stream.state, "scratch": self._scratch, **self._numbers}
+        found["explorer"] = Explorer(*(found[name] for name in Explorer._fields))
+        kind = kind or self.tables
+        return kind(**{name: found[name] for name in kind._fields})
+
+    @functools.cached_property
+    def _numbers(self) -> dict[str, Any]:
+        """The settings as compiled code sees them; those that the configuration does not have, by default or as `fixed`."""
+        found: dict[str, Any] = {}
         for config in (self.config, TabularConfig(**self.fixed)):
             hints = get_type_hints(type(config), include_extras=True)
             for field in dataclasses.fields(config):
                 found.setdefault(field.name, _number(getattr(config, field.name), hints[field.name]))
-        found["explorer"] = Explorer(*(found[name] for name in Explorer._fields))
-        kind = kind or self.tables
-        return kind(**{name: found[name] for name in kind._fields})
+        return found
 
     def _acting_tables(self, stream: Streams) -> Any:
         """Those that choosing an action needs: where it is `explore`, the same for all rules, which are compiled once."""
@@ -191,15 +197,22 @@ class TabularAgent(ControlAgent):
 
         return Account(self._over, self.episodes, self.earned, self.running)
 
+    def keep_up(self) -> bool:
+        """Whether the tables are other ones now, since the world has changed; for agents who know the world."""
+        return False
+
     def _learn_by_steps(self, steps: int, advance: Callable[[int], None]) -> None:
         """One step of the whole population at a time, in worlds of any kind."""
         decide = _loop("decide_all", act=type(self).act)
         experience = _loop("experience_all", update=type(self).update)
+        self.keep_up()
         me, account, actor = self._tables(self.stream), self._account(), self._acting_tables(self.stream)
         actions, stride = np.empty(self.size, np.int64), max(1, steps // 200)
         for count in range(1, steps + 1):
             if self._over.any():  # only now, so that what was learned in an episode can be asked for after it
                 self._begin(self.venv.reset(options={"reset_mask": self._over})[0])
+            if self.keep_up():
+                me, actor = self._tables(self.stream), self._acting_tables(self.stream)
             x = self._x
             decide(actor, x, actions)
             observation, rewards, terminated, truncated, _ = self.venv.step(self.first_action + actions)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import gymnasium
 import numpy as np
@@ -26,19 +25,28 @@ from rlcourse.mdp import (
     value_iteration,
 )
 
-Tables = tables(__name__, "plan", "clock")
+Tables = tables(__name__, "plan", "which", "clock")
 
 
 @compiled
 def act(me: Any, i: Any, x: Any) -> Any:
     """What the plan says; after its last line, that one goes on."""
-    return me.plan[min(me.clock[i], len(me.plan) - 1), x]
+    return me.plan[me.which[i], min(me.clock[i], me.plan.shape[1] - 1), x]
 
 
 @compiled
 def update(me: Any, i: Any, x: Any, a: Any, r: Any, y: Any, terminated: Any, truncated: Any) -> None:
     """There is nothing to learn; the clock of the episode goes on."""
     me.clock[i] = 0 if terminated or truncated else me.clock[i] + 1
+
+
+class Scheme(NamedTuple):
+    """What is known of a world as it stands."""
+
+    values: NDArray[np.float64]
+    """Of the actions, `[X, A]`."""
+    lines: NDArray[np.int64]
+    """The best actions, `[lines, X]`."""
 
 
 @dataclass(frozen=True)
@@ -55,8 +63,9 @@ class Planner(TabularAgent):
     The model is that of `FiniteMDP.from_env`: our `model()`, or Gymnasium's `P`.
 
     State beside that of every agent with a table: `clock int64 [S]`, the steps in the episode. `Q` holds the values of the
-    plan; it and `plan int64 [lines, X]` (the action in every state, a line for each step where the plan depends on the time)
-    are made anew when an agent is loaded.
+    plan. It, `plan int64 [P, lines, X]` (the action in every state, a line for each step where the plan depends on the time)
+    and `which int64 [S]` (the plan of each member) are made anew when an agent is loaded. Members whose worlds stand alike
+    share a plan.
 
     Raises:
         UsageError: a world that gives no model, or whose observations are not the states of its model.
@@ -66,10 +75,11 @@ class Planner(TabularAgent):
     tables = Tables
     act = act
     update = update
-    derived = ("plan",)
+    derived = ("plan", "which")
     of_episode = {"next_action": -1, "clock": 0}  # noqa: RUF012
 
     plan: NDArray[np.int64]
+    which: NDArray[np.int64]
     clock: NDArray[np.int64]
 
     @abstractmethod
@@ -83,13 +93,18 @@ class Planner(TabularAgent):
     def _prepare(self) -> None:
         super()._prepare()
         self._twin = gymnasium.make(self.spec.id, **self.env_kwargs)
-        if hasattr(self._twin.unwrapped, "get_state"):
-            self._twin.reset(seed=self.seeds[0])
-        self._phase: Any = None
-        self._read_model()
+        self._versions: NDArray[np.float64] | None = None
+        self._schemes: dict[bytes, Scheme] = {}
+        self._settle([self._plan_for(None)], np.zeros(self.size, np.int64))
 
-    def _read_model(self) -> None:
-        """Plan for the world as it stands now."""
+    def _plan_for(self, row: int | None) -> Scheme:
+        """The plan for the world as it stands with member `row`; with `None`, as it stands with all of them."""
+        if row is not None:
+            world: Any = self.venv.unwrapped
+            state = {name: array[row : row + 1] for name, array in world.get_state().items()}
+            del state["finished"]
+            twin: Any = self._twin.unwrapped
+            twin.set_state(state)
         mdp = FiniteMDP.from_env(self._twin)
         if mdp.n_states != self.states.n or mdp.n_actions != self.n_actions:
             raise UsageError(
@@ -97,36 +112,42 @@ class Planner(TabularAgent):
                 f"observations can be seen: choose the observation that shows the state (observation='index')"
             )
         best = self.make_plan(mdp)
-        self.plan = np.ascontiguousarray(np.atleast_2d(best.policy))
         after = best.V if best.V.ndim == 1 else best.V[1]
-        self.Q[:] = q_values(mdp, after, getattr(self.config, "gamma", 1.0))
+        values = q_values(mdp, after, getattr(self.config, "gamma", 1.0))
+        return Scheme(values, np.atleast_2d(best.policy))
 
-    def _keep_up(self) -> None:
-        """Plan anew if the world is another one than it was."""
+    def _settle(self, schemes: list[Scheme], which: NDArray[np.int64]) -> None:
+        """These are the plans now, and which of them each member has."""
+        self.plan = np.ascontiguousarray([one.lines for one in schemes])
+        self.which = which
+        for k, one in enumerate(schemes):
+            self.Q[which == k] = one.values
+
+    def keep_up(self) -> bool:
+        """Plan anew for the members whose world is another one than it was."""
+        versions_of = getattr(self.venv.unwrapped, "versions", None)
+        versions = None if versions_of is None else versions_of()
+        if versions is None or (self._versions is not None and np.array_equal(versions, self._versions)):
+            return False
+        self._versions = versions
+        distinct, first, which = np.unique(versions, axis=0, return_index=True, return_inverse=True)
+        known, self._schemes = self._schemes, {}
+        for version, row in zip(distinct, first, strict=True):
+            key = version.tobytes()
+            self._schemes[key] = known.get(key) or self._plan_for(int(row))
+        self._settle(list(self._schemes.values()), which.reshape(-1))
+        return True
+
+    def _compiled_world(self) -> Any:
+        """None where the world changes, which is looked after between two steps."""
         world: Any = self.venv.unwrapped
-        phase_of = getattr(getattr(world, "rules", None), "phase", None)
-        if phase_of is None:
-            return
-        state = world.get_state()
-        phase = phase_of(state, 0)  # all members have lived equally long
-        if phase != self._phase:
-            self._phase = phase
-            del state["finished"]
-            twin: Any = self._twin.unwrapped
-            twin.set_state({name: array[:1] for name, array in state.items()})
-            self._read_model()
-
-    def _learn_by_steps(self, steps: int, advance: Callable[[int], None]) -> None:
-        left = steps
-        while left:  # a step at a time, if the world may change between two of them
-            self._keep_up()
-            piece = left if self._phase is None else 1
-            super()._learn_by_steps(piece, advance)
-            left -= piece
+        changes = hasattr(world, "versions") and world.versions() is not None
+        return None if changes else super()._compiled_world()
 
     def greedy_policy(self) -> NDArray[np.int64]:
-        """The first line of the plan, int64 `[S, X]`."""
-        return np.repeat(self.plan[:1], self.size, axis=0)
+        """The first line of each member's plan, int64 `[S, X]`."""
+        self.keep_up()
+        return self.plan[self.which, 0]
 
     def predict(
         self,
@@ -136,18 +157,21 @@ class Planner(TabularAgent):
         deterministic: bool = True,
     ) -> tuple[NDArray[np.int64], Any]:
         """What the plan says, whatever is asked; the memory is the number of steps in each copy's episode."""
+        self.keep_up()
         x = self.states.read(observation)
         lead = x.shape
-        members_of(lead, self.size)
+        copies = members_of(lead, self.size)
         clock = np.zeros(lead, np.int64) if state is None else np.asarray(state, np.int64).reshape(lead)
         if episode_start is not None:
             clock = np.where(np.asarray(episode_start).reshape(lead), 0, clock)
-        actions = self.plan[np.minimum(clock, len(self.plan) - 1), x]
+        which = np.repeat(self.which, copies).reshape(lead)
+        actions = self.plan[which, np.minimum(clock, self.plan.shape[1] - 1), x]
         return self.first_action + actions, clock + 1
 
     def _restored(self, *, in_place: bool) -> None:
         super()._restored(in_place=in_place)
-        self._keep_up()
+        self._versions = None
+        self.keep_up()
 
 
 class ValueIteration(Planner):

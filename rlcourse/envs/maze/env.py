@@ -17,7 +17,7 @@ class MazeEnv(WorldEnv):
     """A maze as a `gymnasium.Env`."""
 
     rules: MazeRules
-    _table: tuple[tuple[Any, ...], Table] | None = None
+    _table: tuple[bytes, Table] | None = None
 
     def model(self) -> FiniteMDP:
         """The finite model of the world as it stands now, without what changes later, and without the time limit.
@@ -38,7 +38,8 @@ class MazeEnv(WorldEnv):
 
         Kept until the world changes, since loops ask for `env.P[state][action]` again and again.
         """
-        version = self.rules.version(self._state, 0)
+        versions = self.versions()
+        version = b"" if versions is None else versions.tobytes()
         if self._table is None or self._table[0] != version:
             self._table = (version, self.model().to_P())
         return self._table[1]

@@ -196,11 +196,12 @@ class CandyMazeLevels(LevelMaze):
     def compiled(self, state: State) -> None:
         """See `Rules.compiled`; where every episode has a map of its own, tables learn little."""
 
-    def version(self, state: State, row: int) -> tuple[Any, ...]:
-        """See `MazeRules.version`."""
-        core = state["core"][row]
-        home = int(core[world.FIRST_WALKER + world.HOME])
-        return (*super().version(state, row), int(core[world.LEVEL]), home)
+    def versions(self, state: State) -> NDArray[np.float64]:
+        """See `Rules.versions`: the level seed in two parts that a float64 holds, the start, where candies tend to lie."""
+        core = state["core"]
+        level, home = core[:, world.LEVEL], core[:, world.FIRST_WALKER + world.HOME]
+        parts = np.stack([level >> 31, level & (2**31 - 1), home], axis=1)
+        return np.concatenate([parts, state["odds"]], axis=1)
 
     def layout_of(self, state: State, row: int) -> tuple[Layout, int]:
         """See `MazeRules.layout_of`."""

@@ -305,9 +305,12 @@ class MazeRules(MazeOptions, Rules):
         """Which of the maps that follow each other holds now, in copy `row`."""
         return int(np.searchsorted(self.grid.changes, state["core"][row, world.LIFE], side="right"))
 
-    def version(self, state: State, row: int) -> tuple[Any, ...]:
-        """What the model of copy `row` depends on: as long as it stays, so does `model()`."""
-        return (self.phase(state, row), state["odds"][row].tobytes())
+    def versions(self, state: State) -> NDArray[np.float64] | None:
+        """See `Rules.versions`: the phase of the walls, and where candies tend to lie."""
+        if not self.grid.changes and self.drift == "none":
+            return None
+        phase = np.searchsorted(self.grid.changes, state["core"][:, world.LIFE], side="right")
+        return np.concatenate([phase[:, None], state["odds"]], axis=1)
 
     @property
     def model_builder(self) -> Any:

@@ -50,7 +50,8 @@ def test_asking_does_not_disturb_learning(name: str) -> None:
     agent, twin = build(name, 3).learn(50), build(name, 3).learn(50)
     table = np.arange(12).reshape(3, 4) % agent.n_states
     best, _ = agent.predict(table)
-    np.testing.assert_array_equal(best, np.take_along_axis(agent.greedy_policy(), table, axis=1))
+    if name != "td_prediction":  # which follows the policy that it evaluates: any action, here
+        np.testing.assert_array_equal(best, np.take_along_axis(agent.greedy_policy(), table, axis=1))
     drawn, _ = agent.predict(table, deterministic=False)
     assert drawn.shape == best.shape == (3, 4)
     assert drawn.dtype == best.dtype == np.int64
@@ -105,7 +106,7 @@ def test_what_does_not_fit_is_refused(name: str) -> None:
             make_agent(name, world)
         assert "\n" not in str(caught.value)
     with pytest.raises(UsageError, match="more than 4 GiB"):
-        build(name, 10_000_000)
+        build(name, 100_000, {"layout": "candy8"})
 
 
 def test_observations_that_are_none_are_refused() -> None:

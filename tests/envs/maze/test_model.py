@@ -11,6 +11,7 @@ import pytest
 
 import rlcourse  # noqa: F401  (registers the worlds)
 from rlcourse.envs.maze import model
+from rlcourse.envs.maze.rules import STREAM_COLUMNS
 from rlcourse.envs.maze.world import LIFE
 from rlcourse.errors import UsageError
 from rlcourse.mdp import (
@@ -99,81 +100,155 @@ def test_both_forms_are_one_model_in_the_numbers_that_are_seen(name, kwargs):
     assert len(starts) > 0.5 * min(np.count_nonzero(mdp.start), 100)
 
 
-@pytest.mark.parametrize(
-    "options",
-    [
-        {"slip": 0.3, "gusty": True, "layout": ODD_MAP, "stay": True},
+SMALL_DUEL = "S.1.\n.#.>\n2..S\n"
+PLAYED = {
+    "four": ("CandyMaze-v0", {"slip": 0.3, "gusty": True, "layout": ODD_MAP, "stay": True}),
+    "king": (
+        "CandyMaze-v0",
         {"slip": 0.2, "gusty": True, "layout": ODD_MAP, "king_moves": True, "locked": True},
-        {"slip": 0.2},
-    ],
-    ids=["four", "king", "shipped"],
-)
-def test_the_model_agrees_with_a_million_steps(options):
-    """Every transition seen is in the model with its reward; how often it is seen fits its chance to 6 sigma."""
-    copies, rounds = 2000, 500
-    options = {"max_steps": 50, **options}
+    ),
+    "shipped": ("CandyMaze-v0", {"slip": 0.2}),
+    "boxes": ("CandyMazeDrift-v0", {"drift_every": 10**6, "slip": 0.2}),
+    "boxes and an exit": (
+        "CandyMazeDrift-v0",
+        {"layout": "S1.2\n.3.E\n", "drift": "none", "locked": True, "slip": 0.2},
+    ),
+    "two are seen": ("CandyMazePartial-v0", {"spawn": 2, "observation": "index"}),
+    "three of six, drawn unevenly": (
+        "CandyMazeDrift-v0",
+        {"boxes": False, "spawn": 3, "drift": "walk", "drift_every": 10**6},
+    ),
+    "either of two": ("TMaze-v0", {"length": 3, "observation": "index", "shown_steps": None, "slip": 0.3}),
+    "eight maps": ("DarkCandies-v0", {"observation": "index", "shown_steps": None, "slip": 0.1}),
+    "level": ("CandyMazeLevels-v0", {"observation": "index", "size": 5, "candies": [1.0, 2.0], "slip": 0.2}),
+    "against random": (
+        "CandyDuel-v0",
+        {"layout": SMALL_DUEL, "opponent": "random", "slip": 0.2},
+    ),
+    "against random, at once": (
+        "CandyDuel-v0",
+        {"layout": SMALL_DUEL, "opponent": "random", "moves": "simultaneous", "zero_sum": False},
+    ),
+    "against greedy": ("CandyDuel-v0", {"layout": SMALL_DUEL, "slip": 0.2, "zero_sum": False}),
+    "against greedy, at once": (
+        "CandyDuel-v0",
+        {"layout": SMALL_DUEL, "moves": "simultaneous", "slip": 0.2, "move_reward": -0.25},
+    ),
+    "duel7": ("CandyDuel-v0", {"moves": "simultaneous"}),
+}
+"""Worlds whose model is compared with play. Where chances change, they do so too slowly to be seen."""
+
+
+def alike(name, copies, **options):
+    """Copies of a world with the same chances of the candies and the same level, their model, and what a reset has to hold."""
     env = gymnasium.make_vec(
-        "rlcourse/CandyMaze-v0",
+        f"rlcourse/{name}",
         copies,
         vectorization_mode="vector_entry_point",
-        autoreset_mode="SameStep",
-        **options,
+        autoreset_mode="Disabled",
+        **{"max_steps": 50, **options},
     ).unwrapped
-    mdp = make("CandyMaze-v0", **options).model()
+    env.reset(seed=3)
+    state = env.get_state()
+    state["odds"][:] = state["odds"][0]
+    held = ["level"] if name == "CandyMazeLevels-v0" else []
+    if held:
+        state["core"][:] = state["core"][0]
+        for stream in env.rules.streams:
+            state[stream] = np.random.default_rng(0).integers(2**63, size=copies).astype(np.uint64)
+            state["core"][:, STREAM_COLUMNS[stream]] = state[stream].view(np.int64)
+    env.set_state(state)
+    one = make(name, **{"max_steps": 50, **options})
+    one.reset(seed=3)
+    return env, one.model(), held
+
+
+@pytest.mark.parametrize(("name", "options"), PLAYED.values(), ids=PLAYED.keys())
+def test_the_model_agrees_with_a_million_steps(name, options):
+    """Every transition seen is in the model with its reward; how often it is seen fits its chance to 6 sigma. So do starts."""
+    copies, rounds = 2000, 500
+    env, mdp, held = alike(name, copies, **options)
     X, A = mdp.n_states, mdp.n_actions
-    pairs = np.repeat(np.arange(X * A), np.diff(mdp.first))
-    index = {
-        (int(pair), int(after), float(reward), bool(over)): k
-        for k, (pair, after, reward, over) in enumerate(
-            zip(pairs, mdp.next, mdp.reward, mdp.terminated, strict=True)
-        )
-    }
-    counts = np.zeros(len(pairs))
-    before, _ = env.reset(seed=3)
     rng = np.random.default_rng(0)
+    before, _ = env.reset(options={"hold": held})
+    starts = [before]
+    steps = []
     for _ in range(rounds):
         actions = rng.integers(A, size=copies)
-        seen, rewards, terminated, _, infos = env.step(actions)
-        after = seen.copy()
-        if "final_obs" in infos:
-            rows = np.flatnonzero(infos["_final_obs"])
-            after[rows] = infos["final_obs"][rows].astype(np.int64)
-        for key in zip(
-            (before * A + actions).tolist(),
-            after.tolist(),
-            rewards.tolist(),
-            terminated.tolist(),
-            strict=True,
-        ):
-            counts[index[key]] += 1
+        seen, rewards, terminated, truncated, _ = env.step(actions)
+        steps.append((before * A + actions, seen, rewards, terminated))
+        done = terminated | truncated
+        if done.any():
+            seen = env.reset(options={"reset_mask": done, "hold": held})[0]
+            starts.append(seen[done])
         before = seen
-    total = np.bincount(pairs, counts, minlength=X * A)[pairs]
+    assert env.get_state()["odds"].std(axis=0).max(initial=0.0) < 0.1  # one law for all, to the end
+    pair, after, reward, over = (np.concatenate(part) for part in zip(*steps, strict=True))
+    rewards = np.unique(np.concatenate([mdp.reward, reward]))
+    pairs = np.repeat(np.arange(X * A), np.diff(mdp.first))
+
+    def numbered(pair, after, reward, over):
+        return ((pair * X + after) * len(rewards) + np.searchsorted(rewards, reward)) * 2 + over
+
+    known = numbered(pairs, mdp.next, mdp.reward, mdp.terminated)
+    assert (np.diff(known) > 0).all()
+    found, often = np.unique(numbered(pair, after, reward, over), return_counts=True)
+    assert np.isin(found, known).all()
+    counts = np.zeros(len(known))
+    counts[np.searchsorted(known, found)] = often
     assert counts.sum() == copies * rounds
-    spread = np.sqrt(np.maximum(total * mdp.prob * (1.0 - mdp.prob), 1.0))
-    assert (np.abs(counts - total * mdp.prob) / spread).max() < 6
+    assert_as_likely(counts, np.bincount(pairs, counts, minlength=X * A)[pairs], mdp.prob)
+    if not held:  # a level is asked for its model with the start that it has
+        begun = np.bincount(np.concatenate(starts), minlength=X)
+        assert_as_likely(begun, begun.sum(), mdp.start)
 
 
-def test_a_model_that_counts_visits_and_returns_agrees_with_play():
-    """The course's maze, on ice: the value of the random policy, by the model and by playing."""
-    mdp = make("CourseMaze-v0", slip=0.2).model()
-    assert mdp.reachable().sum() > 1000
-    policy = np.full((mdp.n_states, mdp.n_actions), 0.25)
+def assert_as_likely(counts, total, chances):
+    assert not counts[chances == 0.0].any()
+    spread = np.sqrt(np.maximum(total * chances * (1.0 - chances), 1.0))
+    assert (np.abs(counts - total * chances) / spread).max() < 6
+
+
+COUNTED = {
+    "the course's maze, on ice": ("CourseMaze-v0", {"slip": 0.2}),
+    "a duel": ("CandyDuel-v0", {"layout": "S..1\n#.S.\n", "opponent": "random", "revisit_reward": -0.5}),
+    "a duel of the impatient": (
+        "CandyDuel-v0",
+        {
+            "layout": "S.1\n#S.\n",
+            "moves": "simultaneous",
+            "zero_sum": False,
+            "slip": 0.2,
+            "move_reward": -0.5,
+            "patience": 0.5,
+        },
+    ),
+}
+
+
+@pytest.mark.parametrize(("name", "options"), COUNTED.values(), ids=COUNTED.keys())
+def test_a_model_that_counts_visits_and_returns_agrees_with_play(name, options):
+    """The value of the random policy, by the model and by playing."""
+    options = {**options, "observation": "position"}
+    mdp = make(name, **options).model()
+    assert mdp.reachable().sum() > 80
+    policy = np.full((mdp.n_states, mdp.n_actions), 1 / mdp.n_actions)
     exact = evaluate_policy(mdp, policy, 1.0) @ mdp.start
     env = gymnasium.make_vec(
-        "rlcourse/CourseMaze-v0",
+        f"rlcourse/{name}",
         20_000,
         vectorization_mode="vector_entry_point",
-        slip=0.2,
         autoreset_mode="NextStep",
+        **{**options, "max_steps": 400},
     ).unwrapped
     env.reset(seed=0)
     rng = np.random.default_rng(0)
     returns, running = np.zeros(20_000), np.ones(20_000, bool)
-    for _ in range(200):
-        _, rewards, terminated, _, _ = env.step(rng.integers(4, size=20_000))
+    while running.any():
+        _, rewards, terminated, truncated, _ = env.step(rng.integers(4, size=20_000))
+        assert not (truncated & running).any()
         returns += np.where(running, rewards, 0.0)
         running &= ~terminated
-    assert not running.any()
     assert returns.mean() == pytest.approx(exact, abs=5 * returns.std() / np.sqrt(20_000))
 
 
