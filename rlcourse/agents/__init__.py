@@ -72,6 +72,8 @@ AGENTS: dict[str, str] = {
     "value_iteration": _TABULAR + "planners:ValueIteration",
     "policy_iteration": _TABULAR + "planners:PolicyIteration",
     "finite_horizon": _TABULAR + "planners:FiniteHorizon",
+    "minimax_q": _TABULAR + "minimax_q:MinimaxQ",
+    "self_play": _TABULAR + "self_play:SelfPlay",
 }
 """Name -> "module:Class"."""
 

@@ -45,6 +45,25 @@ class CompiledWorld(NamedTuple):
     """`observe(world, i)`: the number of its state, which is what it observes."""
 
 
+class CompiledGame(NamedTuple):
+    """Copies of a game for two, as loops in compiled code play both sides, in place. Players are 0 and 1."""
+
+    arrays: Any
+    """A named tuple of arrays, the copies' state among them; handed to the functions as `game`."""
+    in_turn: bool
+    """Player 1 moves after player 0 has; else both at once."""
+    turn: Any
+    """`turn(game, i, w, action)`: player `w` of copy `i` moves; what player 0 and player 1 get, and whether it is over."""
+    both: Any
+    """`both(game, i, first, second)`: both move; the same."""
+    close_round: Any
+    """`close_round(game, i, over)`: after every round; whether the time is up."""
+    begin: Any
+    """`begin(game, i)`: begins the next game."""
+    observe: Any
+    """`observe(game, i, w)`: the number that player `w` observes."""
+
+
 class Rules(ABC):
     """The rules of a world on arrays. Subclasses are frozen dataclasses; their fields are its options."""
 

@@ -32,6 +32,7 @@ from rlcourse.agents.evaluation import LONGEST, play
 from rlcourse.agents.random import RandomAgent
 from rlcourse.agents.tabular.base import TabularAgent
 from rlcourse.agents.tabular.planners import Planner
+from rlcourse.agents.tabular.self_play import SelfPlay
 from rlcourse.errors import UsageError
 from rlcourse.experiments.cell import Cell
 from rlcourse.mdp import FiniteMDP, evaluate_policy, finite_horizon, optimal_actions, value_iteration
@@ -189,7 +190,7 @@ class Yardsticks:
             learner: the population.
             before: the yardsticks of a moment ago, which are used again where nothing has changed.
         """
-        if not isinstance(learner, (TabularAgent, RandomAgent)):
+        if not isinstance(learner, (TabularAgent, SelfPlay, RandomAgent)):
             return None
         world: Any = learner.venv.unwrapped
         versions = world.versions() if hasattr(world, "versions") else None
@@ -252,8 +253,8 @@ class Yardsticks:
             return np.broadcast_to(chances, (learner.size, *chances.shape))
         if isinstance(learner, Planner) and learner.plan.shape[1] > 1:
             return None
-        assert isinstance(learner, TabularAgent)
-        return learner.greedy_policy()
+        assert isinstance(learner, (TabularAgent, SelfPlay))
+        return learner.policy()
 
 
 def _yardstick(learner: ControlAgent, twin: gymnasium.Env[Any, Any], row: int) -> Yardstick | None:
@@ -267,6 +268,6 @@ def _yardstick(learner: ControlAgent, twin: gymnasium.Env[Any, Any], row: int) -
         mdp = FiniteMDP.from_env(twin)
     except UsageError:
         return None
-    if isinstance(learner, TabularAgent) and mdp.n_states != learner.n_states:
+    if isinstance(learner, (TabularAgent, SelfPlay)) and mdp.n_states != learner.n_states:
         return None
     return Yardstick(mdp, learner.world_horizon() or LONGEST) if mdp.available.all() else None

@@ -328,7 +328,8 @@ def test_mazes_tell_only_the_mask_and_success(name, kwargs):
         assert env.action_space.contains(env.action_space.sample(mask=info["action_mask"]))
         _, _, terminated, truncated, info = env.step(t % env.action_space.n)
         infos = batch.step(np.full(4, t % env.action_space.n))[4]
-        assert infos.keys() == {"action_mask", "_action_mask", "is_success", "_is_success"} | told
+        heard = {"opponent_action", "_opponent_action"} if "Duel" in name else set()
+        assert infos.keys() == {"action_mask", "_action_mask", "is_success", "_is_success"} | heard | told
         assert infos["_action_mask"].all()
         if terminated:
             assert isinstance(info["is_success"], bool)

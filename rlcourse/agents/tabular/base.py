@@ -26,7 +26,9 @@ from rlcourse.agents.config import AgentConfig
 from rlcourse.agents.control import ControlAgent
 from rlcourse.agents.observations import members_of, say_space
 from rlcourse.agents.population import begin
+from rlcourse.agents.tabular.compiled import compiled
 from rlcourse.agents.tabular.explore import Explorer, TabularConfig, explore
+from rlcourse.agents.tabular.history import History
 from rlcourse.agents.tabular.states import StateNumbers
 from rlcourse.errors import UsageError
 from rlcourse.progress import progress_bar
@@ -67,6 +69,11 @@ def tables(module: str, *own: str, called: str = "Tables") -> Any:
 Tables = tables(__name__)
 
 
+@compiled
+def ignore(me: Any, i: Any, b: Any) -> None:
+    """Do not look at what the other player did."""
+
+
 class TabularAgent(ControlAgent):
     """A population with tables over the observations of a world, which must be finite, and its Discrete actions.
 
@@ -85,6 +92,8 @@ class TabularAgent(ControlAgent):
     """The rule."""
     act: ClassVar[Any] = explore
     """How an action is chosen while learning."""
+    hear: ClassVar[Any] = ignore
+    """In a game of two, `hear(me, i, b)` tells the rule of member `i` what the other one did, before it learns of the step."""
     fixed: ClassVar[dict[str, Any]] = {}
     """Settings of `TabularConfig` that the rule needs and its configuration does not have, where they are not the default."""
     derived: ClassVar[tuple[str, ...]] = ()
@@ -118,12 +127,21 @@ class TabularAgent(ControlAgent):
         """The action that looks best in every state, the first of equal ones, int64 `[S, X]`."""
         return self.values().argmax(axis=2)
 
+    def policy(self) -> NDArray[Any]:
+        """What is done in every state, without exploration: actions int64 `[S, X]`, or chances float64 `[S, X, A]`."""
+        return self.greedy_policy()
+
     # ---------------------------------------------------------------- the worlds
 
     @property
     def n_states(self) -> int:
         """X."""
-        return self.states.n
+        return self.history.n
+
+    @property
+    def pair_bytes(self) -> int:
+        """What a state with an action takes in the tables of a member."""
+        return 16
 
     def _prepare(self) -> None:
         space = self.venv.single_observation_space
@@ -135,11 +153,12 @@ class TabularAgent(ControlAgent):
                 f"{self.name} keeps a table of what is observed and cannot learn in {self.spec.id}, whose observations are "
                 f"{say_space(space)}: it fits Discrete and MultiDiscrete observations{ours}, and tuples of those"
             ) from None
-        cells = self.states.n * self.n_actions
-        if self.size * cells * 16 > MEMORY_LIMIT:
+        self.history = History(self.states.n, getattr(self.config, "history", 1))
+        if self.size * self.n_states * self.n_actions * self.pair_bytes > MEMORY_LIMIT:
+            less = "fewer seeds, a shorter history" if self.history.depth > 1 else "fewer seeds"
             raise UsageError(
-                f"{self.name} would keep {self.size:,} tables of {self.states.n:,} states x {self.n_actions} actions, more "
-                f"than {MEMORY_LIMIT / 2**30:g} GiB: take fewer seeds or a smaller world"
+                f"{self.name} would keep {self.size:,} tables of {self.n_states:,} states x {self.n_actions} actions, more "
+                f"than {MEMORY_LIMIT / 2**30:g} GiB: take {less} or a smaller world"
             )
         fresh = self.initial_state(self.size)
         self._names = tuple(fresh)
@@ -148,7 +167,7 @@ class TabularAgent(ControlAgent):
         self._scratch = np.empty((self.size, self.n_actions))
 
     def _begin(self, observation: Any) -> None:
-        self._x = np.ascontiguousarray(self.states.read(observation))
+        self._x = np.ascontiguousarray(self.history.begin(self.states.read(observation)))
 
     # ---------------------------------------------------------------- the loop
 
@@ -168,7 +187,8 @@ class TabularAgent(ControlAgent):
         offer = getattr(
             self.venv, "compiled_world", None
         )  # of the batch itself: what is wrapped wants to see steps
-        return None if offer is None or self.venv is not self.venv.unwrapped else offer()
+        plain = self.venv is self.venv.unwrapped and self.history.depth == 1
+        return offer() if offer is not None and plain else None
 
     def _tables(self, stream: Streams, kind: Any = None) -> Any:
         """The tables and settings as the rule sees them; `kind`: of another type."""
@@ -210,20 +230,23 @@ class TabularAgent(ControlAgent):
         actions, stride = np.empty(self.size, np.int64), max(1, steps // 200)
         for count in range(1, steps + 1):
             if self._over.any():  # only now, so that what was learned in an episode can be asked for after it
+                before = self._x
                 self._begin(self.venv.reset(options={"reset_mask": self._over})[0])
+                self._x = np.where(self._over, self._x, before)
             if self.keep_up():
                 me, actor = self._tables(self.stream), self._acting_tables(self.stream)
             x = self._x
             decide(actor, x, actions)
-            observation, rewards, terminated, truncated, _ = self.venv.step(self.first_action + actions)
-            self._begin(observation)
+            observation, rewards, terminated, truncated, info = self.venv.step(self.first_action + actions)
+            self._x = np.ascontiguousarray(self.history.follow(x, self.states.read(observation)))
+            self._listen(info)
             experience(me, account, x, actions, rewards, self._x, terminated, truncated)
             self.num_timesteps += 1
             if count % stride == 0 or count == steps:
                 advance(count % stride or stride)
 
     def _learn_compiled(self, world: Any, steps: int, advance: Callable[[int], None]) -> None:
-        """Steps in compiled code, the members shared among the cores, in pieces of a tenth of a second."""
+        """Steps in compiled code."""
         loop = _loop(
             "learn_range",
             act=type(self).act,
@@ -233,30 +256,30 @@ class TabularAgent(ControlAgent):
             observe=world.observe,
         )
         me, account = self._tables(self.stream), self._account()
-        threads = min(self.size, _cores())
-        bounds = [self.size * k // threads for k in range(threads + 1)]
-        left, piece = steps, 1
-        with ThreadPoolExecutor(threads) as pool:
-            while left:
-                piece = min(piece, left)
-                started = time.perf_counter()
-                parts = [
-                    pool.submit(loop, me, account, world.arrays, first, last, piece)
-                    for first, last in itertools.pairwise(bounds)
-                ]
-                try:
-                    for part in parts:
-                        part.result()
-                finally:  # also after an interrupt, every member makes the same number of steps
-                    for part in parts:
-                        part.result()
-                    self.num_timesteps += piece
-                    self._begin(self.venv.moved(self._over))  # type: ignore[attr-defined]
-                left -= piece
-                advance(piece)
-                piece = _next_piece(piece, time.perf_counter() - started)
+
+        def run(first: int, last: int, piece: int) -> None:
+            loop(me, account, world.arrays, first, last, piece)
+
+        def moved(piece: int) -> None:
+            self.num_timesteps += piece
+            self._begin(self.venv.moved(self._over))  # type: ignore[attr-defined]
+
+        in_pieces(run, self.size, steps, moved, advance)
+
+    def _listen(self, info: dict[str, Any]) -> None:
+        """What the worlds tell beside observation and reward; most rules do not look at it."""
 
     # ---------------------------------------------------------------- acting without learning
+
+    def best_actions(self, x: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The best that is known in states int64 `[S, N]`, int64 `[S, N]`."""
+        return self.values()[np.arange(self.size)[:, None], x].argmax(axis=2)
+
+    def drawn_actions(self, x: NDArray[np.int64], act: Any) -> NDArray[np.int64]:
+        """Actions of the law `act` in states int64 `[S, N]`, from the stream of predictions, int64 `[S, N]`."""
+        actions = np.empty(x.shape, np.int64)
+        _loop("act_aside", act=act)(self._acting_tables(self._predict_stream), x, actions)
+        return actions
 
     def predict(
         self,
@@ -266,24 +289,26 @@ class TabularAgent(ControlAgent):
         deterministic: bool = True,
     ) -> tuple[NDArray[np.int64], Any]:
         """See `Agent.predict`."""
-        x = self.states.read(observation)
-        lead = x.shape
+        x = self.history.read(self.states.read(observation), state, episode_start)
+        lead, memory = x.shape, x if self.history.depth > 1 else state
         x = np.ascontiguousarray(x.reshape(self.size, members_of(lead, self.size)))
         if deterministic:
-            actions = self.values()[np.arange(self.size)[:, None], x].argmax(axis=2)
+            actions = self.best_actions(x)
         else:
-            actions = np.empty(x.shape, np.int64)
-            _loop("act_aside", act=type(self).act)(self._acting_tables(self._predict_stream), x, actions)
-        return (self.first_action + actions).reshape(lead), state
+            actions = self.drawn_actions(x, type(self).act)
+        return (self.first_action + actions).reshape(lead), memory
 
     def action_values(self, observation: Any) -> NDArray[np.float64] | None:
-        """See `Agent.action_values`; `None` where the table holds something else, and values of states are kept beside it."""
-        return None if hasattr(self, "V") else self._look_up(self.values(), observation)
+        """See `Agent.action_values`; `None` where the table holds something else, or one observation is not enough."""
+        unknown = hasattr(self, "V") or self.history.depth > 1
+        return None if unknown else self._look_up(self.values(), observation)
 
     def state_values(self, observation: Any) -> NDArray[np.float64] | None:
         """See `Agent.state_values`."""
         V = getattr(self, "V", None)
-        return super().state_values(observation) if V is None else self._look_up(V, observation)
+        if V is None or self.history.depth > 1:
+            return super().state_values(observation)
+        return self._look_up(V, observation)
 
     def _look_up(self, table: NDArray[np.float64], observation: Any) -> NDArray[np.float64]:
         """The entries of a table `[S, X, ...]` for what is observed."""
@@ -324,6 +349,42 @@ def _loop(name: str, **laws: Any) -> Any:
     from rlcourse.agents.tabular.compiled import instantiate
 
     return instantiate(getattr(loops, name), (loops.decide, loops.experience), laws)
+
+
+def in_pieces(
+    run: Callable[[int, int, int], None],
+    size: int,
+    steps: int,
+    moved: Callable[[int], None],
+    advance: Callable[[int], None],
+) -> None:
+    """Steps in compiled code, the members shared among the cores, in pieces of a tenth of a second.
+
+    Args:
+        run: `run(first, last, piece)` makes so many steps of the members `first` to `last - 1`.
+        size: members.
+        steps: of each.
+        moved: told after each piece how long it was.
+        advance: the same, for the progress bar.
+    """
+    threads = min(size, _cores())
+    bounds = [size * k // threads for k in range(threads + 1)]
+    left, piece = steps, 1
+    with ThreadPoolExecutor(threads) as pool:
+        while left:
+            piece = min(piece, left)
+            started = time.perf_counter()
+            parts = [pool.submit(run, first, last, piece) for first, last in itertools.pairwise(bounds)]
+            try:
+                for part in parts:
+                    part.result()
+            finally:  # also after an interrupt, every member makes the same number of steps
+                for part in parts:
+                    part.result()
+                moved(piece)
+            left -= piece
+            advance(piece)
+            piece = _next_piece(piece, time.perf_counter() - started)
 
 
 def _cores() -> int:

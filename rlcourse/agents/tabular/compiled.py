@@ -74,6 +74,13 @@ def borrow(place: str) -> Any:
     return _Borrowed(*place.split(":"))
 
 
+def bind(part: Callable[..., Any], laws: Mapping[str, Any]) -> Any:
+    """A part of a loop in which names mean these functions, as a law for loops with several of the kind."""
+    from numba import njit
+
+    return njit(**_OPTIONS)(_with_names(part, laws, part.__name__))
+
+
 def instantiate(
     loop: Callable[..., Any], parts: tuple[Callable[..., Any], ...], laws: Mapping[str, Any]
 ) -> Any:
@@ -111,8 +118,9 @@ def _with_names(function: Any, names: Mapping[str, Any], called: str) -> Any:
 
 @functools.cache
 def _digest(files: tuple[str, ...]) -> str:
-    """What stands in the name of a compiled loop: of the code of tables, streams and compiled worlds, and of these files."""
+    """What stands in the name of a compiled loop: of the code of tables, streams, games and worlds, and of these files."""
     paths = [
+        *_PACKAGE.glob("mdp/compiled_games.py"),
         *_PACKAGE.glob("agents/tabular/*.py"),
         *_PACKAGE.glob("streams*.py"),
         *_PACKAGE.glob("envs/**/*.py"),

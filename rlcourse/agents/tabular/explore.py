@@ -21,6 +21,8 @@ next_uniform = borrow("rlcourse.streams_compiled:next_uniform")
 next_integer = borrow("rlcourse.streams_compiled:next_integer")
 
 Exploration = Literal["constant", "linear", "exponential", "inverse", "glie", "softmax", "ucb", "count_bonus"]
+Epsilon = Literal["constant", "linear", "exponential", "inverse", "glie"]
+"""The laws that are an epsilon."""
 CONSTANT, LINEAR, EXPONENTIAL, INVERSE, GLIE, SOFTMAX, UCB, COUNT_BONUS = range(8)
 StepSize = Literal["constant", "average", "polynomial"]
 AVERAGE, POLYNOMIAL = 1, 2
@@ -79,6 +81,9 @@ class TabularConfig(ExplorationConfig):
     "Learning rates for Q-learning", who find 0.85 best)."""
     gamma: Probability = 0.99
     """Discount of what comes a step later (stable-baselines3)."""
+    history: Count = 1
+    """Observations that make a state, the present one and those before it; more than one helps where the state is hidden, and
+    makes the table larger by as many times as there are observations."""
     initial_value: Finite = 0.0
     """Value of a pair that was never visited; above all that can be had, the learner is curious (Sutton & Barto 2018,
     section 2.6)."""

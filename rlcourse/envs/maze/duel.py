@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +17,11 @@ from rlcourse.envs.maze.observe import Sight
 from rlcourse.envs.maze.rules import MazeRules
 from rlcourse.envs.maze.world import World
 from rlcourse.envs.options import check_choice
-from rlcourse.envs.rules import Seen, State
+from rlcourse.envs.rules import CompiledGame, Seen, State
 from rlcourse.errors import UsageError, did_you_mean
+
+if TYPE_CHECKING:
+    from rlcourse.mdp.games import FiniteGame
 
 PLAYERS = {"random": duel_loops.RANDOM, "greedy": duel_loops.GREEDY}
 """The opponents that need no training."""
@@ -59,6 +62,11 @@ class CandyDuel(MazeRules):
         for word in ("exit", "trap", "cliff"):
             if self.grid.find(word):
                 raise UsageError(f"a duel ends with the last candy: its map has no {word}")
+
+    @property
+    def in_turn(self) -> bool:
+        """Whether the opponent moves after the agent, not at once with it."""
+        return self.moves == "alternating"
 
     # ---------------------------------------------------------------- the opponent
 
@@ -122,21 +130,24 @@ class CandyDuel(MazeRules):
         actions: NDArray[np.int64],
         waiting: NDArray[np.bool_],
         results: tuple[NDArray[Any], ...],
-    ) -> None:
+    ) -> dict[str, NDArray[Any]]:
         """See `MazeRules.run_step`."""
         rewards, terminated, truncated, won, mask = results
         world = self.world(state)
         earned = np.zeros((2, len(actions)))
         over = waiting.copy()
-        if self.moves == "alternating":
+        if self.in_turn:
             duel_loops.move_all(*world, 0, actions, over, earned)
-            duel_loops.move_all(*world, 1, self.replies(state, over), over, earned)
+            replies = np.where(over, -1, self.replies(state, over))
+            duel_loops.move_all(*world, 1, replies, over, earned)
         else:
-            duel_loops.move_both(*world, actions, self.replies(state, over), over, earned)
+            replies = np.where(over, -1, self.replies(state, over))
+            duel_loops.move_both(*world, actions, replies, over, earned)
         truncated[:] = False
         duel_loops.finish(*world, waiting, over, truncated, won, mask)
         terminated[:] = over & ~waiting
         rewards[:] = earned[0] - earned[1] if self.zero_sum else earned[0]
+        return {"opponent_action": replies}
 
     def step_one(self, state: State, action: int) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """See `Rules.step_one`; a batch of one."""
@@ -144,6 +155,22 @@ class CandyDuel(MazeRules):
 
     def compiled(self, state: State) -> None:
         """See `Rules.compiled`; a compiled step is one of a single walker."""
+
+    def compiled_game(self, state: State) -> CompiledGame | None:
+        """These copies for a loop that drives both walkers; `None` unless the index or the position is observed."""
+        seen = {"index": duel_loops.index_seen_by, "position": duel_loops.position_seen_by}
+        observe = seen.get(self.observation)
+        if observe is None or self.feedback:
+            return None
+        return CompiledGame(
+            duel_loops.Seats(self.world(state), self.zero_sum),
+            self.in_turn,
+            duel_loops.turn,
+            duel_loops.both,
+            duel_loops.close_round,
+            duel_loops.begin,
+            observe,
+        )
 
     def observe_as(self, state: State, w: int) -> Seen:
         """What walker `w` sees: its own place first."""
@@ -198,7 +225,8 @@ class CandyDuelEnv(MazeEnv):
 
     ## Rewards
     What the agent gets less what the opponent gets: a candy counts its value (1, 1, 2, 2 and 3), a move 0. With
-    `zero_sum=False` what the agent gets. `info["is_success"]` says at the end whether the agent got more.
+    `zero_sum=False` what the agent gets. `info["is_success"]` says at the end whether the agent got more, and
+    `info["opponent_action"]` after every step what the opponent did; it is -1 where the agent's move has ended the game.
 
     ## Starting State
     Two corners; a fair coin says who begins where.
@@ -218,8 +246,35 @@ class CandyDuelEnv(MazeEnv):
     rules_class = CandyDuel
     rules: CandyDuel
 
+    def game(self) -> FiniteGame:
+        """The duel as a game of two, whoever the opponent is, without the time limit.
+
+        Its states are the numbers that `observation="index"` shows walker 0. See `rlcourse.mdp.games`.
+
+        Raises:
+            UsageError: the world has too many states, or is not `zero_sum`.
+        """
+        from rlcourse.envs.maze.duel_model import build_game
+
+        return build_game(self.rules, self._state)
+
 
 class CandyDuelVectorEnv(MazeVectorEnv):
     """Copies of `CandyDuelEnv` in lockstep."""
 
     rules_class = CandyDuel
+    rules: CandyDuel
+
+    @property
+    def opponent_actions(self) -> int:
+        """The actions of the opponent, whose last one is `info["opponent_action"]`."""
+        return int(self.single_action_space.n)  # type: ignore[attr-defined]
+
+    @property
+    def in_turn(self) -> bool:
+        """Whether the opponent moves after the agent, not at once with it."""
+        return self.rules.in_turn
+
+    def compiled_game(self) -> CompiledGame | None:
+        """The copies for a loop in compiled code that plays both sides, and says with `moved` when it is done."""
+        return self.rules.compiled_game(self._state) if self._started else None

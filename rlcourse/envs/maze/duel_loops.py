@@ -1,16 +1,17 @@
-"""The compiled loops of two walkers: each moves by the rules of one, and the candies are the same.
+"""The compiled rules of two walkers: each moves by the rules of one, and the candies are the same.
 
-Every loop takes the seven arrays of a `World` first. A round is `choose` and `move_all`, in the order that the duel has.
+A round of one copy is `move_in_turn` twice, or `move_at_once`, and then `end_round`. The loops over all copies take the seven
+arrays of a `World` first. The last functions are the game for a loop in which both walkers are driven from outside.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from rlcourse.envs.maze.board import CANDIES, FIRST_VALUE
-from rlcourse.envs.maze.kernel import allowed, move, tick
+from rlcourse.envs.maze.kernel import allowed, index_of, move, reset_member, tick
 from rlcourse.envs.maze.world import (
     FIRST_WALKER,
     LAST_REWARD,
@@ -59,6 +60,37 @@ def nearest(world: World, i: Any, w: Any, far: Any) -> Any:
     return 0
 
 
+@inlined
+def move_in_turn(world: World, i: Any, w: Any, action: Any) -> Any:
+    """Walker `w` of copy `i` moves: reward, and whether the game is over."""
+    reward, over = move(world, i, w, action)
+    if over and w == 0:  # the other one does not move any more
+        world.core[i, FIRST_WALKER + WALKER + LAST_REWARD] = 0
+    return reward, over
+
+
+@inlined
+def move_at_once(world: World, i: Any, first: Any, second: Any) -> Any:
+    """Both walkers of copy `i` move at once: the reward of each, and whether the game is over.
+
+    A fair coin says who is the quicker one, if they reach for the same candy.
+    """
+    w = np.int64(bits_at(next_tick(world.core, i, NOISE_STREAM)) >> np.uint64(63))
+    reward, ended = move(world, i, w, second if w else first)
+    other, over = move(world, i, 1 - w, first if w else second)
+    return other if w else reward, reward if w else other, ended or over
+
+
+@inlined
+def end_round(world: World, i: Any, over: Any) -> Any:
+    """The clocks of copy `i` go on, in which the game is `over` or not: whether its time is up; who has won is noted."""
+    core = world.core
+    truncated = tick(world, i) and not over
+    ahead = core[i, FIRST_WALKER + SCORE] > core[i, FIRST_WALKER + WALKER + SCORE]
+    core[i, WON] = ahead and (over or truncated)
+    return truncated
+
+
 @compiled
 def choose(
     core: Any,
@@ -104,10 +136,8 @@ def move_all(
     world = World(core, cells, odds, go, tile, plan, rule)
     for i in range(len(actions)):
         if not over[i]:
-            reward, over[i] = move(world, i, w, actions[i])
+            reward, over[i] = move_in_turn(world, i, w, actions[i])
             rewards[w, i] += reward
-            if over[i] and w == 0:  # the other one does not move any more
-                core[i, FIRST_WALKER + WALKER + LAST_REWARD] = 0
 
 
 @compiled
@@ -124,15 +154,13 @@ def move_both(
     over: Any,
     rewards: Any,
 ) -> None:
-    """Both walkers move at once; a fair coin says who is the quicker one, if they reach for the same candy."""
+    """Both walkers of every copy move at once where it is not `over` bool [B], as `move_all` has it."""
     world = World(core, cells, odds, go, tile, plan, rule)
     for i in range(len(first)):
         if not over[i]:
-            w = np.int64(bits_at(next_tick(core, i, NOISE_STREAM)) >> np.uint64(63))
-            for walker in (w, 1 - w):
-                reward, ended = move(world, i, walker, first[i] if walker == 0 else second[i])
-                over[i] |= ended
-                rewards[walker, i] += reward
+            mine, theirs, over[i] = move_at_once(world, i, first[i], second[i])
+            rewards[0, i] += mine
+            rewards[1, i] += theirs
 
 
 @compiled
@@ -154,8 +182,61 @@ def finish(
     world = World(core, cells, odds, go, tile, plan, rule)
     for i in range(len(over)):
         if not waiting[i]:
-            truncated[i] = tick(world, i) and not over[i]
-            ahead = core[i, FIRST_WALKER + SCORE] > core[i, FIRST_WALKER + WALKER + SCORE]
-            core[i, WON] = ahead and (over[i] or truncated[i])
+            truncated[i] = end_round(world, i, over[i])
         won[i] = core[i, WON] != 0
         allowed(world, i, 0, mask, i)
+
+
+class Seats(NamedTuple):
+    """A duel whose walkers are both driven from outside."""
+
+    world: Any
+    """Its `World`."""
+    zero_sum: Any
+    """What one gets is taken from the other."""
+
+
+@inlined
+def gains(seats: Seats, mine: Any, theirs: Any) -> Any:
+    """What each gets, from the rewards of walker 0 and walker 1."""
+    return (mine - theirs, theirs - mine) if seats.zero_sum else (mine, theirs)
+
+
+@inlined
+def turn(seats: Seats, i: Any, w: Any, action: Any) -> Any:
+    """Walker `w` of copy `i` moves: what walker 0 and walker 1 get, and whether the game is over."""
+    reward, over = move_in_turn(seats.world, i, w, action)
+    mine, theirs = gains(seats, 0.0 if w else reward, reward if w else 0.0)
+    return mine, theirs, over
+
+
+@inlined
+def both(seats: Seats, i: Any, first: Any, second: Any) -> Any:
+    """Both walkers of copy `i` move at once: what they get, and whether the game is over."""
+    reward, other, over = move_at_once(seats.world, i, first, second)
+    mine, theirs = gains(seats, reward, other)
+    return mine, theirs, over
+
+
+@inlined
+def close_round(seats: Seats, i: Any, over: Any) -> Any:
+    """See `end_round`."""
+    return end_round(seats.world, i, over)
+
+
+@compiled
+def begin(seats: Seats, i: Any) -> None:
+    """Begin the next game in copy `i`."""
+    reset_member(seats.world, i, 0)
+
+
+@inlined
+def index_seen_by(seats: Seats, i: Any, w: Any) -> Any:
+    """What walker `w` of copy `i` sees with `observation="index"`."""
+    return index_of(seats.world, i, w)
+
+
+@inlined
+def position_seen_by(seats: Seats, i: Any, w: Any) -> Any:
+    """What walker `w` of copy `i` sees with `observation="position"`."""
+    return seats.world.core[i, FIRST_WALKER + w * WALKER + POSITION]

@@ -100,9 +100,14 @@ class ModelBuilder:
 
     def indexed(self) -> FiniteMDP:
         """States are the numbers of `observation="index"`."""
+        check_model_size(self.rules.n_indices, len(self.actions), self.outcomes)
+        rows, over = self.every_row()
+        return self.assemble(rows, lambda after, ended: self.numbers(after), np.flatnonzero(over))
+
+    def every_row(self) -> tuple[Rows, NDArray[np.bool_]]:
+        """The states in the order of `observation="index"`, and in which of them all is over, `[B]`."""
         rules, plan = self.rules, self.still.plan
         size, candies = rules.n_indices, rules.n_candies
-        check_model_size(size, len(self.actions), self.outcomes)
         rows = self.rows(size)
         core = rows.core
         core[:, world.REMAINING] = core[:, world.FILLED] = np.arange(size) & ((1 << candies) - 1)
@@ -115,8 +120,7 @@ class ModelBuilder:
         slot = self.still.tile[number, SLOT, core[:, AT]]
         closed = (plan[LOCKED] == 1) & (core[:, world.REMAINING] != 0)
         eaten = (plan[NO_EXIT] == 1) & (core[:, world.REMAINING] == 0)
-        over = eaten | (slot == R_TRAP) | ((slot == R_EXIT) & ~closed)
-        return self.assemble(rows, lambda after, ended: self.numbers(after), np.flatnonzero(over))
+        return rows, eaten | (slot == R_TRAP) | ((slot == R_EXIT) & ~closed)
 
     def reachable(self) -> FiniteMDP:
         """States are numbered as they are found; the last one is the end."""
@@ -255,10 +259,10 @@ class ModelBuilder:
             sets = following
         return np.flatnonzero(sets), sets[sets > 0.0]
 
-    def numbers(self, rows: Rows) -> NDArray[np.int64]:
-        """What `observation="index"` would show."""
+    def numbers(self, rows: Rows, w: int = 0) -> NDArray[np.int64]:
+        """What `observation="index"` would show walker `w`."""
         out = np.empty(len(rows.core), np.int64)
-        loops.indices(*self.world(rows), 0, out)
+        loops.indices(*self.world(rows), w, out)
         return out
 
     def keys(self, rows: Rows) -> NDArray[Any]:

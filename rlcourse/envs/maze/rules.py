@@ -215,10 +215,9 @@ class MazeRules(MazeOptions, Rules):
         rewards = np.empty(batch)
         terminated, truncated, won = (np.empty(batch, np.bool_) for _ in range(3))
         mask = np.empty((batch, self.action_space.n), np.int8)
-        self.run_step(state, actions, waiting, (rewards, terminated, truncated, won, mask))
-        return Outcome(
-            rewards, terminated, truncated, {"action_mask": mask, "is_success": won, **self._told(state)}
-        )
+        more = self.run_step(state, actions, waiting, (rewards, terminated, truncated, won, mask))
+        info = {"action_mask": mask, "is_success": won, **more, **self._told(state)}
+        return Outcome(rewards, terminated, truncated, info)
 
     def run_step(
         self,
@@ -226,9 +225,14 @@ class MazeRules(MazeOptions, Rules):
         actions: NDArray[np.int64],
         waiting: NDArray[np.bool_],
         results: tuple[NDArray[Any], ...],
-    ) -> None:
-        """The compiled step: `results` are rewards, terminated, truncated, won `[B]` and the masks `[B, A]`."""
+    ) -> dict[str, NDArray[Any]]:
+        """The compiled step: `results` are rewards, terminated, truncated, won `[B]` and the masks `[B, A]`.
+
+        Returns:
+            What else `info` says of the step, arrays `[B]`.
+        """
         loops.step_batch(*self.world(state), actions, waiting, *results)
+        return {}
 
     def step_one(self, state: State, action: int) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """See `Rules.step_one`; one compiled call, and what it leads to is looked up where it can be."""
