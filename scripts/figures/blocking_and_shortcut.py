@@ -1,6 +1,6 @@
 """Mazes that change: a model that is trusted too long (Sutton & Barto 2018, examples 8.2 and 8.3, figures 8.4 and 8.5).
 
-python scripts/figures/blocking_and_shortcut.py [--seeds 300] [--out runs/figures]
+python scripts/figures/blocking_and_shortcut.py [--seeds 300] [--planning 50] [--out runs/figures]
 
 Reward so far of Dyna-Q and Dyna-Q+. After 1000 steps the way of the blocking maze closes and a longer one opens; after 3000 a
 shorter way opens in the shortcut maze. The book says neither step size nor bonus nor planning steps; here they are 0.5, 0.001
@@ -19,7 +19,7 @@ WORLDS = {
     "Shortcut maze": ("ShortcutMaze-v0", 6_000, 3_000),
 }
 AGENTS = {"Dyna-Q+": "dyna_q_plus", "Dyna-Q": "dyna_q"}
-SETTINGS = {"learning_rate": 0.5, "planning_steps": 50, "gamma": 0.95}
+SETTINGS = {"learning_rate": 0.5, "gamma": 0.95}
 PUBLISHED = {
     ("Blocking maze", "Dyna-Q+"): "about 130",
     ("Blocking maze", "Dyna-Q"): "about 77",
@@ -39,7 +39,7 @@ def rewards(name: str, world: str, steps: int, seeds: int, **settings):
 
 
 def main() -> None:
-    chosen = options(__doc__, seeds=300)
+    chosen = options(__doc__, seeds=300, planning=50)
     drawn, panels = figure(
         2,
         "Reward so far in mazes that change",
@@ -50,7 +50,10 @@ def main() -> None:
     for axes, (title, (world, steps, change)) in zip(panels, WORLDS.items(), strict=True):
         for colour, (label, name) in zip(OKABE_ITO, AGENTS.items(), strict=False):
             found = timed(
-                f"{title}, {label}", lambda n=name, w=world, s=steps: rewards(n, w, s, chosen.seeds)
+                f"{title}, {label}",
+                lambda n=name, w=world, s=steps: rewards(
+                    n, w, s, chosen.seeds, planning_steps=chosen.planning
+                ),
             )
             band(axes, STRIDE * np.arange(len(found)), found, label, color=colour)
             said = PUBLISHED[title, label]
