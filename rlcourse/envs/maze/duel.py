@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rlcourse.envs.maze import duel_loops, world
-from rlcourse.envs.maze.board import UNITS
+from rlcourse.envs.maze.board import UNITS, WIND
 from rlcourse.envs.maze.env import MazeEnv, MazeVectorEnv
+from rlcourse.envs.maze.kernel import blown
 from rlcourse.envs.maze.observe import Sight
 from rlcourse.envs.maze.rules import MazeRules
 from rlcourse.envs.maze.world import World
@@ -64,16 +65,21 @@ class CandyDuel(MazeRules):
 
     @cached_property
     def far(self) -> NDArray[np.int32]:
-        """How many steps each cell is from each candy, -1 without a way, `int32 [maps, phases, K, cells]`."""
-        go, layout = self.board.go, self.grid
-        maps, phases, directions, cells = go.shape
+        """How many steps each cell is from each candy, -1 without a way, `int32 [maps, phases, K, cells]`.
+
+        The wind is counted, gusts and slips are not.
+        """
+        go, wind, layout = self.board.go, self.board.tile[:, WIND], self.grid
+        maps, phases, _, cells = go.shape
         far = np.full((maps, phases, self.n_candies, cells), -1, np.int32)
         for which in range(maps):
             for phase in range(phases):
                 before: list[list[int]] = [[] for _ in range(cells)]
-                for direction in range(directions):
+                leads = go[which, phase]
+                for action in range(int(self.action_space.n)):
                     for cell in range(cells):
-                        before[go[which, phase, direction, cell]].append(cell)
+                        gust = wind[which, cell]
+                        before[blown(leads, cell, action, gust) if gust else leads[action, cell]].append(cell)
                 for k, candy in enumerate(layout.find("candy", which)):
                     _spread(far[which, phase, k], before, candy[0] * layout.width + candy[1])
         return far
@@ -207,9 +213,9 @@ class CandyDuelEnv(MazeEnv):
     Terminated when all candies are taken. Truncated after 200 rounds.
 
     ## Arguments
-    `opponent="greedy"` (the shortest way to the nearest candy, of equally near ones the dearest), `"random"`, or the folder of
-    a saved agent, of which the first member plays; `moves="alternating"`, `zero_sum=True`, `layout="duel7"`, `max_steps=200`,
-    and what else `MazeOptions` names.
+    `opponent="greedy"` (the shortest way to the nearest candy, of equally near ones the dearest; it reckons with the wind, not
+    with slips), `"random"`, or the folder of a saved agent, of which the first member plays; `moves="alternating"`,
+    `zero_sum=True`, `layout="duel7"`, `max_steps=200`, and what else `MazeOptions` names.
 
     ## Version History
     v0: first version.
