@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from dataclasses import dataclass
 from functools import cached_property
@@ -53,6 +54,9 @@ class CandyDuel(MazeRules):
             raise UsageError(
                 f"opponent={self.opponent!r} must be 'random', 'greedy' or the folder of a saved agent"
             )
+        if self.opponent not in PLAYERS and not os.path.isdir(self.opponent):
+            hint = did_you_mean(self.opponent, PLAYERS, kind="opponent")
+            raise UsageError(f"opponent: {hint} (or the folder of a saved agent; there is none of this name)")
 
     def check_map(self) -> None:
         """See `MazeOptions.check_map`."""
@@ -96,14 +100,23 @@ class CandyDuel(MazeRules):
         try:
             agent = load_agent(self.opponent)
         except StorageError as error:
-            hint = did_you_mean(self.opponent, PLAYERS, kind="opponent")
-            raise UsageError(f"{hint}; as a folder: {error}") from error
+            raise UsageError(f"opponent={self.opponent!r} cannot play: {error}") from error
         if not agent.spec.id.startswith("rlcourse/CandyDuel"):
             raise UsageError(f"opponent={self.opponent!r} has learned {agent.spec.id}, not CandyDuel-v0")
         rules = type(self)(**{**agent.env_kwargs, "opponent": "random"})
         same = all(np.array_equal(a, b) for a, b in zip(rules.board[:2], self.board[:2], strict=True))
         if not same or rules.action_space != self.action_space:
             raise UsageError(f"opponent={self.opponent!r} has learned another map, or with other actions")
+        if rules.tracked != self.tracked:
+            raise UsageError(
+                f"opponent={self.opponent!r} has learned {'with' if rules.tracked else 'without'} a revisit_reward, "
+                f"which decides whether visits are seen; here it is the other way round"
+            )
+        if agent.name == "random":
+            raise UsageError(
+                f"opponent={self.opponent!r} acts at random, by a stream that no copy of the world owns: "
+                "write opponent='random'"
+            )
         return agent.member(0), rules.sight
 
     def replies(self, state: State, over: NDArray[np.bool_]) -> NDArray[np.int64]:
