@@ -230,6 +230,7 @@ class parallel_env(ParallelEnv[str, Any, Any]):  # noqa: N801  (PettingZoo's nam
         if game.rules.moves == "simultaneous":
             gains = game.move_both(first, second)
         else:
+            game._action(second)  # a wrong one is refused before the first one moves
             answers = [game.move(0, first), game.move(1, second)]
             gains = [sum(parts) for parts in zip(*answers, strict=True)]
         game.end_round()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rlcourse.envs.maze import duel_loops, world
-from rlcourse.envs.maze.board import UNITS
+from rlcourse.envs.maze.board import UNITS, WIND
 from rlcourse.envs.maze.env import MazeEnv, MazeVectorEnv
+from rlcourse.envs.maze.kernel import blown
 from rlcourse.envs.maze.observe import Sight
 from rlcourse.envs.maze.rules import MazeRules
 from rlcourse.envs.maze.world import World
@@ -55,6 +57,9 @@ class CandyDuel(MazeRules):
             raise UsageError(
                 f"opponent={self.opponent!r} must be 'random', 'greedy' or the folder of a saved agent"
             )
+        if self.opponent not in PLAYERS and not os.path.isdir(self.opponent):
+            hint = did_you_mean(self.opponent, PLAYERS, kind="opponent")
+            raise UsageError(f"opponent: {hint} (or the folder of a saved agent; there is none of this name)")
 
     def check_map(self) -> None:
         """See `MazeOptions.check_map`."""
@@ -72,16 +77,21 @@ class CandyDuel(MazeRules):
 
     @cached_property
     def far(self) -> NDArray[np.int32]:
-        """How many steps each cell is from each candy, -1 without a way, `int32 [maps, phases, K, cells]`."""
-        go, layout = self.board.go, self.grid
-        maps, phases, directions, cells = go.shape
+        """How many steps each cell is from each candy, -1 without a way, `int32 [maps, phases, K, cells]`.
+
+        The wind is counted, gusts and slips are not.
+        """
+        go, wind, layout = self.board.go, self.board.tile[:, WIND], self.grid
+        maps, phases, _, cells = go.shape
         far = np.full((maps, phases, self.n_candies, cells), -1, np.int32)
         for which in range(maps):
             for phase in range(phases):
                 before: list[list[int]] = [[] for _ in range(cells)]
-                for direction in range(directions):
+                leads = go[which, phase]
+                for action in range(int(self.action_space.n)):
                     for cell in range(cells):
-                        before[go[which, phase, direction, cell]].append(cell)
+                        gust = wind[which, cell]
+                        before[blown(leads, cell, action, gust) if gust else leads[action, cell]].append(cell)
                 for k, candy in enumerate(layout.find("candy", which)):
                     _spread(far[which, phase, k], before, candy[0] * layout.width + candy[1])
         return far
@@ -98,14 +108,23 @@ class CandyDuel(MazeRules):
         try:
             agent = load_agent(self.opponent)
         except StorageError as error:
-            hint = did_you_mean(self.opponent, PLAYERS, kind="opponent")
-            raise UsageError(f"{hint}; as a folder: {error}") from error
+            raise UsageError(f"opponent={self.opponent!r} cannot play: {error}") from error
         if not agent.spec.id.startswith("rlcourse/CandyDuel"):
             raise UsageError(f"opponent={self.opponent!r} has learned {agent.spec.id}, not CandyDuel-v0")
         rules = type(self)(**{**agent.env_kwargs, "opponent": "random"})
         same = all(np.array_equal(a, b) for a, b in zip(rules.board[:2], self.board[:2], strict=True))
         if not same or rules.action_space != self.action_space:
             raise UsageError(f"opponent={self.opponent!r} has learned another map, or with other actions")
+        if rules.tracked != self.tracked:
+            raise UsageError(
+                f"opponent={self.opponent!r} has learned {'with' if rules.tracked else 'without'} a revisit_reward, "
+                f"which decides whether visits are seen; here it is the other way round"
+            )
+        if agent.name == "random":
+            raise UsageError(
+                f"opponent={self.opponent!r} acts at random, by a stream that no copy of the world owns: "
+                "write opponent='random'"
+            )
         return agent.member(0), rules.sight
 
     def replies(self, state: State, over: NDArray[np.bool_]) -> NDArray[np.int64]:
@@ -235,9 +254,9 @@ class CandyDuelEnv(MazeEnv):
     Terminated when all candies are taken. Truncated after 200 rounds.
 
     ## Arguments
-    `opponent="greedy"` (the shortest way to the nearest candy, of equally near ones the dearest), `"random"`, or the folder of
-    a saved agent, of which the first member plays; `moves="alternating"`, `zero_sum=True`, `layout="duel7"`, `max_steps=200`,
-    and what else `MazeOptions` names.
+    `opponent="greedy"` (the shortest way to the nearest candy, of equally near ones the dearest; it reckons with the wind, not
+    with slips), `"random"`, or the folder of a saved agent, of which the first member plays; `moves="alternating"`,
+    `zero_sum=True`, `layout="duel7"`, `max_steps=200`, and what else `MazeOptions` names.
 
     ## Version History
     v0: first version.

@@ -11,7 +11,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from rlcourse.envs.maze.board import CANDIES, FIRST_VALUE
-from rlcourse.envs.maze.kernel import allowed, index_of, move, reset_member, tick
+from rlcourse.envs.maze.kernel import (
+    allowed,
+    gust_at,
+    index_of,
+    landing,
+    move,
+    reset_member,
+    tick,
+)
 from rlcourse.envs.maze.world import (
     FIRST_WALKER,
     LAST_REWARD,
@@ -34,12 +42,12 @@ RANDOM, GREEDY = range(2)
 
 
 @inlined
-def nearest(world: World, i: Any, w: Any, far: Any) -> Any:
+def nearest(world: World, i: Any, w: Any, far: Any, actions: Any) -> Any:
     """The first step of a shortest way to the nearest candy that is left; of equally near ones, to the dearest.
 
     `far int32 [maps, phases, K, cells]` is how many steps each cell is from each candy, -1 where no way leads there. Of
-    several shortest ways it is the one that begins with the direction of the lowest number; without a candy in reach it is
-    the first action.
+    several shortest ways it is the one that begins with the action of the lowest number; without a candy in reach it is
+    the first action. Of candies that are equally near and dear, it is the first one on the map.
     """
     here = world.core[i, FIRST_WALKER + w * WALKER + POSITION]
     which, phase = map_of(world, i), phase_at(world, i)
@@ -52,11 +60,12 @@ def nearest(world: World, i: Any, w: Any, far: Any) -> Any:
             )
             if away >= 0 and (best < 0 or nearer):
                 best, best_far = k, away
-    if best >= 0:
-        for direction in range(world.go.shape[2]):
-            there = np.int64(world.go[which, phase, direction, here])
+    if best_far > 0:
+        gust = gust_at(world, i, w, 0)
+        for action in range(actions):
+            there = landing(world, i, w, action, gust)
             if there != here and far[which, phase, best, there] == best_far - 1:
-                return direction
+                return action
     return 0
 
 
@@ -115,7 +124,9 @@ def choose(
     world = World(core, cells, odds, go, tile, plan, rule)
     for i in range(len(out)):
         if not over[i]:
-            out[i] = next_integer(stream, i, actions) if kind == RANDOM else nearest(world, i, w, far)
+            out[i] = (
+                next_integer(stream, i, actions) if kind == RANDOM else nearest(world, i, w, far, actions)
+            )
 
 
 @compiled

@@ -109,7 +109,10 @@ class Senses(Sight):
 
 
 class OneHot(Sight):
-    """A one for the cell of each walker, for every candy that is left (and seen), and for the cue."""
+    """A one for the cell of each walker, for every candy that is left (and seen), and for the cue.
+
+    Candies are told by number, not by place: of a map with alternatives, nothing but the cue says which one it is.
+    """
 
     def __init__(self, rules: MazeRules) -> None:
         super().__init__(rules)
@@ -132,7 +135,10 @@ class OneHot(Sight):
 
 
 class Full(Sight):
-    """All that the future depends on, where visits and the return count: as `onehot`, the visited cells, the return."""
+    """All that the future depends on, where visits and the return count: as `onehot`, the visited cells, the return.
+
+    That is so for one map that stays as it is; what `onehot` does not say of alternatives and boxes, is not said here.
+    """
 
     def __init__(self, rules: MazeRules) -> None:
         super().__init__(rules)

@@ -34,8 +34,9 @@ class CandyMazePartialEnv(MazeEnv):
     ## Description
     A maze of 8x8 cells. Two of six places hold a candy, and the walker, who starts anywhere, sees a square of 5x5 cells around
     itself, as far as no wall stands before it. Memory helps: many places look alike, and where one has looked already need
-    not be looked at again. `layout="corridor", spawn=None, start="map", observation="senses"` is the smallest case: both
-    halves look alike, so that a player without memory finds the exit from one end only.
+    not be looked at again. `layout="corridor", spawn=None, start="map", observation="senses", max_steps=26` is the smallest
+    case: both halves look alike, so that a player without memory finds the exit from one end only. (With more time, a walk at
+    random comes to it from either end: of 200 steps, in 70% of the episodes.)
 
     ## Action Space
     `Discrete(4)`: left, right, up, down. `info["action_mask"]` marks the moves that do not bump.

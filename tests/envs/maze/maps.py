@@ -57,7 +57,9 @@ def duel_texts(draw):
         st.lists(st.sampled_from("........###123<>^v"), min_size=width * height, max_size=width * height)
     )
     cells[0] = cells[-1] = "S"
-    return "\n".join("".join(cells[r * width : (r + 1) * width]) for r in range(height))
+    rows = ["".join(cells[r * width : (r + 1) * width]) for r in range(height)]
+    wind = draw(st.none() | st.lists(st.integers(0, 2), min_size=width, max_size=width))
+    return "\n".join([*rows, *(["", "wind = " + " ".join(map(str, wind))] if wind else [])])
 
 
 alternative_maps = alternatives().filter(reads)
@@ -92,16 +94,20 @@ class SlowWalker:
             return cell
         return r, c
 
+    def lands(self, cell, step):
+        """Where a step leads from this cell, the wind included."""
+        wind = self.wind[cell[1]]
+        if not wind:
+            return self.go(cell, step)
+        after = self.go(cell, (0, step[1])) if step[1] else cell
+        rows = step[0] - wind
+        for _ in range(abs(rows)):
+            after = self.go(after, (1 if rows > 0 else -1, 0))
+        return after
+
     def step(self, step):
-        before, wind = self.at, self.wind[self.at[1]]
-        if wind:
-            after = self.go(before, (0, step[1])) if step[1] else before
-            rows = step[0] - wind
-            for _ in range(abs(rows)):
-                after = self.go(after, (1 if rows > 0 else -1, 0))
-        else:
-            after = self.go(before, step)
-        reward, over = self._enter(before, after, step)
+        before = self.at
+        reward, over = self._enter(before, self.lands(before, step), step)
         self.total += reward
         if self.patience is not None:
             over = over or round(self.total, 6) < -self.patience * len(self.rows) * len(self.rows[0])

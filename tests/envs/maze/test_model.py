@@ -154,8 +154,9 @@ def alike(name, copies, **options):
     held = ["level"] if name == "CandyMazeLevels-v0" else []
     if held:
         state["core"][:] = state["core"][0]
+        rng = np.random.default_rng(0)
         for stream in env.rules.streams:
-            state[stream] = np.random.default_rng(0).integers(2**63, size=copies).astype(np.uint64)
+            state[stream] = rng.integers(2**63, size=copies).astype(np.uint64)
             state["core"][:, STREAM_COLUMNS[stream]] = state[stream].view(np.int64)
     env.set_state(state)
     one = make(name, **{"max_steps": 50, **options})
