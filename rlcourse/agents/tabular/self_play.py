@@ -174,6 +174,10 @@ class SelfPlay(ControlAgent):
         """What player 0 does, see `Agent.predict`."""
         return self.players[0].predict(observation, state, episode_start, deterministic)
 
+    def action_values(self, observation: Any) -> NDArray[np.float64] | None:
+        """What player 0 expects, see `Agent.action_values`."""
+        return self.players[0].action_values(observation)
+
     @property
     def n_states(self) -> int:
         """X."""
