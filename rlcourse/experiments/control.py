@@ -7,21 +7,23 @@ Metrics:
     success        share of the evaluation episodes that the world calls a success, where it says so
     optimal        share of the states, among those that can be reached, where the greedy action is optimal
     gap            how much less the greedy policy is worth than the best there is, exactly, from the start
+    distance       how much less at most, from any state that can be reached, by the discount of the agent
+    win_rate       share of the cells of a maze from which the greedy policy wins
     steps_to_95    steps until it was worth 95% of the best, at the grain of some forty checkpoints; the whole budget if it
                    never was
     regret         in a world that changes: what the episodes paid less than a clairvoyant would expect, who knows how the
                    world stands, summed over all of them; how it stands is looked at when a checkpoint is passed
 
 `return`, `gap`, `regret` and their optimum are undiscounted and under the time limit of the world. `optimal` is by the
-discount of the agent. The last four need a finite model, whose states are what is observed. In a world that changes all
-figures but the regret are of the world as each member leaves it.
+discount of the agent. All but the first three need a finite model, whose states are what is observed. In a world that changes
+all figures but the regret are of the world as each member leaves it.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import gymnasium
@@ -36,7 +38,13 @@ from rlcourse.agents.tabular.planners import Planner
 from rlcourse.agents.tabular.self_play import SelfPlay
 from rlcourse.errors import UsageError
 from rlcourse.experiments.cell import Cell
-from rlcourse.mdp import FiniteMDP, evaluate_policy, finite_horizon, optimal_actions, value_iteration
+from rlcourse.experiments.control_yardsticks import (
+    distance_to_optimum,
+    greedy_value,
+    optimal_share,
+    win_rate_from_every_cell,
+)
+from rlcourse.mdp import FiniteMDP, finite_horizon, value_iteration
 from rlcourse.progress import progress_bar
 
 Floats = NDArray[np.float64]
@@ -103,9 +111,12 @@ def record_control(
             scores["regret"] = regret.copy()
         else:
             optimum["online_return"] = exact.best.copy()
-        for metric, best in (("gap", 0.0), ("optimal", 1.0), ("regret", 0.0)):
+        for metric, best in (("gap", 0.0), ("optimal", 1.0), ("distance", 0.0), ("regret", 0.0)):
             if metric in scores:
                 optimum[metric] = np.full(learner.size, best)
+        won = None if changes else _win_rate(learner)
+        if won is not None:
+            scores["win_rate"] = won
         if not changes and "gap" in scores and exact.has_total:
             scores["steps_to_95"] = reached
     return Cell(
@@ -164,14 +175,7 @@ class Yardstick:
 
     def _worth(self, policy: NDArray[Any], horizon: int | None) -> Floats:
         distinct, member = np.unique(policy, axis=0, return_inverse=True)
-        worth = self.mdp.start_value(evaluate_policy(self.mdp, distinct, 1.0, horizon=horizon))
-        return worth[member.reshape(-1)]
-
-    def optimal(self, policy: NDArray[np.int64], gamma: float) -> Floats:
-        """The share of the states that can be reached where each policy takes a best action."""
-        best = optimal_actions(self.mdp, value_iteration(self.mdp, gamma).V, gamma, tol=1e-7)
-        where = np.flatnonzero(self.mdp.reachable())
-        return best[where, policy[:, where]].mean(axis=1)
+        return greedy_value(self.mdp, distinct, 1.0, horizon)[member.reshape(-1)]
 
 
 class Yardsticks:
@@ -238,7 +242,8 @@ class Yardsticks:
         found = {"gap": self._each(lambda one, rows: one.gap(policy[rows]), np.float64)}
         gamma = getattr(learner.config, "gamma", None)
         if gamma is not None and policy.ndim == 2:
-            found["optimal"] = self._each(lambda one, rows: one.optimal(policy[rows], gamma), np.float64)
+            for metric, ask in (("optimal", optimal_share), ("distance", distance_to_optimum)):
+                found[metric] = self._each(partial(_of_policies, ask, policy, gamma), np.float64)
         return found
 
     def _each(self, ask: Callable[[Yardstick, NDArray[np.intp]], NDArray[Any]], kind: Any) -> NDArray[Any]:
@@ -259,6 +264,30 @@ class Yardsticks:
             return None
         assert isinstance(learner, (TabularAgent, SelfPlay))
         return learner.policy()
+
+
+def _of_policies(
+    ask: Callable[..., Floats],
+    policy: NDArray[Any],
+    gamma: float,
+    one: Yardstick,
+    rows: NDArray[np.intp],
+) -> Floats:
+    """A figure of the policies of these members."""
+    return ask(one.mdp, policy[rows], gamma)
+
+
+def _win_rate(learner: ControlAgent) -> Floats | None:
+    """From how many cells each member wins; `None` outside of mazes for one walker."""
+    rules: Any = getattr(learner.venv.unwrapped, "rules", None)
+    if getattr(rules, "walkers", 0) != 1 or not isinstance(learner, TabularAgent):
+        return None
+    twin = gymnasium.make(learner.spec.id, **learner.env_kwargs)
+    twin.reset(seed=0)
+    try:
+        return win_rate_from_every_cell(learner, twin.unwrapped)  # type: ignore[arg-type]
+    finally:
+        twin.close()
 
 
 def _yardstick(learner: ControlAgent, twin: gymnasium.Env[Any, Any], row: int) -> Yardstick | None:

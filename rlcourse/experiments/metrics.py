@@ -14,6 +14,8 @@ HIGHER_IS_BETTER = {
     "online_return": True,
     "success": True,
     "gap": False,
+    "distance": False,
+    "win_rate": True,
     "steps_to_95": False,
 }
 """Metric -> whether more is better, in the order of the rows of a table."""

@@ -30,10 +30,14 @@ def test_a_learner_at_the_cliff() -> None:
         env_kwargs=CLIFF,
         agent_kwargs={"learning_rate": 0.5, "gamma": 1.0},
     )
-    assert set(cell.scores) == {"return", "online_return", "success", "optimal", "gap", "steps_to_95"}
+    assert set(cell.scores) == {
+        "return", "online_return", "success", "optimal", "gap", "distance", "win_rate", "steps_to_95",
+    }  # fmt: skip
     assert cell.scores["return"].tolist() == [-13.0] * 6
     assert cell.optimum["return"].tolist() == [-13.0] * 6
     np.testing.assert_allclose(cell.scores["gap"], 0.0, atol=1e-9)
+    assert (cell.scores["distance"] >= 0.0).all()
+    assert (cell.scores["win_rate"] > 0.5).all()
     assert ((cell.scores["optimal"] > 0.5) & (cell.scores["optimal"] <= 1.0)).all()
     assert (cell.scores["online_return"] < -40.0).all()
     assert cell.curves["online_return"].shape == (30, 6)
@@ -130,3 +134,23 @@ def test_the_exact_value_is_that_of_the_policy() -> None:
     cell = record(agent, 1)
     worth = mdp.start_value(evaluate_policy(mdp, agent.greedy_policy(), 1.0, horizon=100))
     np.testing.assert_allclose(cell.optimum["return"] - cell.scores["gap"], worth, atol=1e-12)
+
+
+def test_where_chances_change_the_regret_is_that_to_a_clairvoyant() -> None:
+    """The planner who plans anew has none, up to luck; a learner has some, and it grows; random has most."""
+    options: dict[str, Any] = {"layout": "5.S.5\n.....\n5...5", "drift_every": 40, "max_steps": 30}
+    cells = {
+        name: run_cell(
+            name, "CandyMazeDrift-v0", seeds=8, steps=6_000, points=30, env_kwargs=options,
+            agent_kwargs={} if name == "random" else {"gamma": 1.0},
+        )
+        for name in ("value_iteration", "q_learning", "random")
+    }  # fmt: skip
+    regret = {name: cell.scores["regret"].mean() for name, cell in cells.items()}
+    episodes = 6_000 / 10
+    assert abs(regret["value_iteration"]) < 0.05 * episodes
+    assert regret["random"] > regret["q_learning"] > 5 * abs(regret["value_iteration"])
+    curve = cells["q_learning"].curves["regret"].mean(axis=1)
+    assert curve.shape == (30,)
+    assert curve[-1] > curve[14] > 0.0
+    assert "steps_to_95" not in cells["q_learning"].scores
