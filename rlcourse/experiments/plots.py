@@ -38,10 +38,16 @@ class _Metric:
     title: str
     label: str
     percent: bool = False
+    of_episodes: str = ""
+    """What it is called of agents that act in episode after episode, if that is another thing."""
 
 
 METRICS = {
-    "regret": _Metric("Regret", "reward lost so far against the best arm"),
+    "regret": _Metric(
+        "Regret",
+        "reward lost so far against the best arm",
+        of_episodes="return lost so far against a clairvoyant",
+    ),
     "optimal": _Metric("Optimal pulls", "pulls of a best arm (%)", percent=True),
     "reward": _Metric("Reward", "mean reward per step"),
     "online_return": _Metric("Return while learning", "mean return of the episodes since the last point"),
@@ -133,8 +139,9 @@ def _draw(axes: Axes, curves: Sequence[Curve], agents: Sequence[str], metric: st
         axes.fill_between(curve.steps, low, high, color=color, alpha=alpha, linewidth=0)
     axes.set_xlim(0, max(curve.steps[-1] for curve in curves))
     axes.set_ylim(bottom, top)
-    axes.set_xlabel("step" if metric == "online_return" else "step (pulls)")
-    axes.set_ylabel(about.label)
+    episodes = any("online_return" in curve.mean for curve in curves)  # not the pulls of a game
+    axes.set_xlabel("step" if episodes else "step (pulls)")
+    axes.set_ylabel(about.of_episodes if episodes and about.of_episodes else about.label)
     axes.set_title(f"{about.title}: {curves[0].env}", loc="left", fontweight="bold", pad=20)
     counts = sorted({curve.seeds for curve in curves})
     seeds = f"{counts[0]:,}" if len(counts) == 1 else f"{counts[0]:,} to {counts[-1]:,}"

@@ -37,7 +37,7 @@ def rankings(rows: Sequence[Row], main: dict[str, str | None]) -> list[Ranking]:
 
     Args:
         rows: of all worlds.
-        main: world -> the metric that ranks its agents; `None` takes regret where there is one, else reward.
+        main: world -> the metric that ranks its agents; `None` takes regret where there is one, else return or reward.
     """
     worlds: dict[str, dict[str, dict[str, Row]]] = {}
     for row in rows:
@@ -48,7 +48,7 @@ def rankings(rows: Sequence[Row], main: dict[str, str | None]) -> list[Ranking]:
 def _ranking(env: str, agents: list[dict[str, Row]], main: str | None) -> Ranking:
     metrics = {metric for agent in agents for metric in agent}
     control = "return" in metrics
-    main = main or ("return" if control else "regret" if "regret" in metrics else "reward")
+    main = main or ("regret" if "regret" in metrics else "return" if control else "reward")
     sign = -1.0 if HIGHER_IS_BETTER[main] else 1.0
     agents = sorted(agents, key=lambda agent: sign * agent[main].mean if main in agent else math.inf)
     header, body = _control_columns(agents, metrics) if control else _game_columns(agents, metrics, main)
@@ -84,6 +84,7 @@ def _control_columns(agents: list[dict[str, Row]], metrics: set[str]) -> Columns
         "success": ("success", lambda row: f"{100 * row.mean:.1f}%"),
         "optimal": ("optimal", lambda row: f"{100 * row.mean:.1f}%"),
         "gap": ("gap", lambda row: _number(row.mean, digits)),
+        "regret": ("regret", lambda row: _number(row.mean, 0)),
         "steps_to_95": ("95% after", lambda row: _number(row.mean, 0)),
     }
     shown = [metric for metric in optional if metric in metrics]
