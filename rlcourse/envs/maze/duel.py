@@ -65,7 +65,7 @@ class CandyDuel(MazeRules):
         """See `MazeOptions.check_map`."""
         super().check_map()
         for word in ("exit", "trap", "cliff"):
-            if self.grid.find(word):
+            if self.grid.has(word):
                 raise UsageError(f"a duel ends with the last candy: its map has no {word}")
 
     @property

@@ -79,6 +79,10 @@ class Layout:
         """The cells of this kind in the map number `which`, row by row."""
         return [cell for cell in self.cells() if self.word(cell, which) == word]
 
+    def has(self, word: str) -> bool:
+        """Whether there is a cell of this kind in any of the maps."""
+        return any(self.find(word, which) for which in range(len(self.maps)))
+
     @property
     def values(self) -> list[float]:
         """The values of the candies in the order of `find("candy")`, which all alternatives share."""

@@ -23,7 +23,7 @@ from rlcourse.envs.maze.generate import (
     make_layout,
     work_size,
 )
-from rlcourse.envs.maze.generate.levels import SEEDS
+from rlcourse.envs.maze.generate.levels import LONGEST, SEEDS
 from rlcourse.envs.maze.layout import Layout
 from rlcourse.envs.maze.rules import MazeRules
 from rlcourse.envs.options import check_choice, check_count, set_field
@@ -56,7 +56,8 @@ class LevelMaze(MazeRules):
     def check_values(self) -> None:
         """See `MazeOptions.check_values`."""
         super().check_values()
-        check_count("size", self.size, at_least=2)
+        if check_count("size", self.size, at_least=2) > LONGEST:
+            raise UsageError(f"size={self.size} must be a whole number of at most {LONGEST}")
         set_field(self, "candies", self.level_options.candies)
 
     @cached_property

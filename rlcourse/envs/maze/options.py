@@ -136,7 +136,7 @@ class MazeOptions:
     def check_map(self) -> None:
         """The options with the map."""
         starts, candies = len(self.grid.find("start")), self.n_candies
-        if self.grid.find("cliff") and (self.start == "anywhere" or starts > 1):
+        if self.grid.has("cliff") and (self.start == "anywhere" or starts > 1):
             raise UsageError("a cliff leads back to the start: with one, a maze has a single start")
         if self.spawn is not None and self.spawn > candies:
             raise UsageError(f"spawn={self.spawn} is more than the {candies} candy cells of the map")
@@ -162,8 +162,14 @@ class MazeOptions:
                 f"observation='index' cannot number the states of a map with {candies} candies: choose another observation"
             )
         if self.counts_history:
+            counting = "visits count" if self.tracked else "the return counts"
+            reason = (
+                f"revisit_reward={self.rewards['revisit']:g}"
+                if self.tracked
+                else f"patience={self.patience:g}"
+            )
             raise UsageError(
-                "observation='index' numbers position and candies, but here visits or the return count, too: "
+                f"observation='index' numbers position and candies, but with {reason} {counting}, too: "
                 "choose 'full' (all of it) or 'position'"
             )
         if self.boxes and self.spawn != 1:

@@ -92,7 +92,7 @@ class _Reader:
         self.rewards: dict[str, float] = {}
         self.wind: tuple[int, ...] = ()
         self.wind_line = 0
-        self.above = ""  # the line above the last map
+        self.above = (0, "")  # the line above the last map, and its number
         within = False
         for number, line in enumerate(text.split("\n"), start=1):
             content = line.split("//")[0].rstrip()
@@ -159,13 +159,13 @@ class _Reader:
                 raise UsageError(f"line {number}: step {step} does not come after the step before")
             self.changes.append(step)
         self.maps.append([])
-        self.above = row
+        self.above = number, row
 
     def layout(self) -> Layout:
         if not self.maps:
             raise UsageError("line 1: there is no map in this text")
         if not self.maps[-1]:
-            raise UsageError(f"there is no map below {self.above!r}")
+            raise UsageError(f"line {self.above[0]}: there is no map below {self.above[1]!r}")
         first = self.maps[0]
         for rows in self.maps:
             self._check_rows(rows, len(first), len(first[0][2]))

@@ -1,12 +1,16 @@
 """Maps as text: what is read is what is written, and what is wrong is named with its line and column."""
 
+import gymnasium
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import rlcourse  # noqa: F401  (registers the worlds)
 from rlcourse.envs.maze.layout import Layout
 from rlcourse.envs.maze.reading import layout_names, load_layout, parse
 from rlcourse.errors import UsageError
+
+from .maps import alternative_maps
 
 FULL = """
 // a remark
@@ -107,6 +111,18 @@ def test_a_map_that_an_editor_of_windows_saved(tmp_path):
         ("S.E\n...\n\nfrom step 5\nS.E\n1..", "line 6, column 1: '1': only walls and floor may change"),
         ("S.E\n\nfrom step 5\nS#E", "line 4, column 3: 'E': this exit cannot be reached"),
         ("S" + "1" * 63, "line 1, column 64: '1': a map has 62 candies at most"),
+        ("or\nS.E", "line 1: there is no map above 'or'"),
+        ("S.E\n\nor", "line 3: there is no map below 'or'"),
+        ("S.E\nor\nS.q", "line 3, column 3: unknown character 'q'"),
+        ("S.E\nor\n  S#E", "line 3, column 5: 'E': this exit cannot be reached"),
+        ("S.E\nor\n.SE", "line 3: the maps around 'or' must have their starts in the same cells"),
+        ("S12E\nor\nS21E", "line 3: the maps around 'or' must have the same candies, row by row: [1.0, 2.0]"),
+        ("S1E\nor\nS1.", "line 3: the maps around 'or' must all have an exit, or none"),
+        ("S.E\nor\n...E", "line 3, column 4: this row has 4 cells, the first has 3"),
+        (
+            "S.E\nor\nS.E\nfrom step 3\nS.E",
+            "line 4: maps follow each other ('from step N') or are drawn ('or')",
+        ),
     ],
 )
 def test_what_is_wrong_is_located(text, message):
@@ -115,18 +131,49 @@ def test_what_is_wrong_is_located(text, message):
     assert message in str(error.value)
 
 
+@settings(max_examples=100, deadline=None)
+@given(alternative_maps)
+def test_maps_with_alternatives_round_trip(text):
+    layout = parse(text)
+    assert layout.alternatives == text.count("or") + 1
+    assert layout.phases == 1
+    assert parse(str(layout)) == layout
+    assert str(parse(str(layout))) == str(layout)
+
+
 pieces = st.sampled_from(
-    [*"#.SETC<>^v19qZ= /\n\n\n", "\nlegend Z = candy 3\n", "\nwind = 0 1\n", "\nfrom step 3\n"]
+    [*"#.SETC<>^v19qZ= /\n\n\n", "\nlegend Z = candy 3\n", "\nwind = 0 1\n", "\nfrom step 3\n", "\nor\n"]
+)  # fmt: skip
+rows = st.lists(st.text("S.#E1T", min_size=3, max_size=3), min_size=1, max_size=3).map("\n".join)
+
+
+@settings(max_examples=400, deadline=None)
+@given(
+    st.one_of(
+        st.text(max_size=60),
+        st.lists(pieces, max_size=60).map("".join),
+        st.lists(rows, min_size=2, max_size=3).map("\nor\n".join),
+        st.lists(rows, min_size=2, max_size=3).map("\nfrom step 3\n".join),
+    )
 )
-
-
-@settings(max_examples=300, deadline=None)
-@given(st.one_of(st.text(max_size=60), st.lists(pieces, max_size=60).map("".join)))
-def test_garbage_is_a_map_or_a_usage_error(text):
-    layout, message = None, ""
+def test_a_map_is_read_or_refused_with_its_place(text):
+    """Line, and column where it is one cell; and whatever is read can be printed, read again and played."""
+    layout, message = None, "line 1"
     try:
         layout = parse(text)
     except UsageError as error:
         message = str(error)
     assert "\n" not in message
-    assert layout is None or (isinstance(layout, Layout) and parse(str(layout)) == layout)
+    assert "line " in message
+    if layout is not None:
+        assert isinstance(layout, Layout)
+        assert parse(str(layout)) == layout
+        env = None
+        try:
+            env = gymnasium.make("rlcourse/CandyMaze-v0", layout=str(layout), observation="position")
+        except UsageError as error:
+            message = str(error)
+        assert env is not None or "a maze has a single start" in message
+        if env is not None:
+            env.reset(seed=0)
+            env.step(1)
