@@ -13,7 +13,7 @@ from rlcourse.agents.tabular.base import TabularAgent
 from rlcourse.mdp import FiniteMDP, evaluate_policy, value_iteration
 from tests.agents.tabular.worlds import LEARNERS, in_random_model
 
-SEEDS, GAMMA = 20, 0.95
+SEEDS, GAMMA = 10, 0.95
 WORLDS: dict[str, tuple[str, dict[str, Any], int, float]] = {
     "candy": ("rlcourse/CandyMaze-v0", {"layout": "S.2\n.#.\n..E", "max_steps": 60}, 20_000, 0.97),
     "lake": ("FrozenLake-v1", {"is_slippery": False}, 60_000, 0.97),
