@@ -50,9 +50,10 @@ def test_a_picture_tells_as_much_as_the_channels(world, seed):
     env = batch(name, observation="rgb", **options)
     tiles, meanings = {}, {}
     for seen in walks({"rgb": env}, seed):
-        for row in range(env.num_envs):
-            slow = scene(env, row)
-            picture = seen["rgb"][row]
+        looks = [(scene(env, row), seen["rgb"][row]) for row in range(env.num_envs)]
+        if env.rules.walkers == 2:
+            looks.append((scene(env, 0, w=1), env.rules.observe_as(env.get_state(), 1)[0]))
+        for slow, picture in looks:
             assert picture.shape == (8 * slow.height, 8 * slow.width, 3)
             for r in range(slow.height):
                 for c in range(slow.width):
