@@ -86,9 +86,9 @@ class TabularAgent(ControlAgent):
     """
 
     config_class: ClassVar[type[AgentConfig]] = TabularConfig
-    tables: ClassVar[Any] = Tables
+    tables: Any = Tables
     """The type of the tables that the rule works on, see `tables`."""
-    update: ClassVar[Any]
+    update: Any
     """The rule."""
     act: ClassVar[Any] = explore
     """How an action is chosen while learning."""
@@ -224,7 +224,7 @@ class TabularAgent(ControlAgent):
     def _learn_by_steps(self, steps: int, advance: Callable[[int], None]) -> None:
         """One step of the whole population at a time, in worlds of any kind."""
         decide = _loop("decide_all", act=type(self).act)
-        experience = _loop("experience_all", update=type(self).update)
+        experience = _loop("experience_all", update=self.update)
         self.keep_up()
         me, account, actor = self._tables(self.stream), self._account(), self._acting_tables(self.stream)
         actions, stride = np.empty(self.size, np.int64), max(1, steps // 200)
@@ -250,7 +250,7 @@ class TabularAgent(ControlAgent):
         loop = _loop(
             "learn_range",
             act=type(self).act,
-            update=type(self).update,
+            update=self.update,
             step=world.step,
             restart=world.restart,
             observe=world.observe,

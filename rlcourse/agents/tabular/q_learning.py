@@ -15,7 +15,7 @@ from rlcourse.agents.tabular.compiled import borrow, compiled
 from rlcourse.agents.tabular.explore import TabularConfig, highest, step_size
 
 next_integer = borrow("rlcourse.streams_compiled:next_integer")
-Tables = tables(__name__, "gradient_steps", "lately", "paid", "ended")
+ReplayTables = tables(__name__, "gradient_steps", "lately", "paid", "ended", called="ReplayTables")
 
 
 @compiled
@@ -27,10 +27,16 @@ def improve(me: Any, i: Any, x: Any, a: Any, r: Any, y: Any, terminated: Any) ->
 
 @compiled
 def update(me: Any, i: Any, x: Any, a: Any, r: Any, y: Any, terminated: Any, truncated: Any) -> None:
-    """Learn from this step, then from some of the last ones."""
+    """Learn from this step."""
     improve(me, i, x, a, r, y, terminated)
-    if me.gradient_steps == 0:
-        return
+
+
+@compiled
+def update_and_replay(
+    me: Any, i: Any, x: Any, a: Any, r: Any, y: Any, terminated: Any, truncated: Any
+) -> None:
+    """Learn from this step, keep it in the place of the oldest, and learn from some of those that are kept."""
+    improve(me, i, x, a, r, y, terminated)
     size = me.paid.shape[1]
     slot = (me.t[i] - 1) % size
     me.lately[i, slot, 0], me.lately[i, slot, 1], me.lately[i, slot, 2] = x, a, y
@@ -69,12 +75,16 @@ class QLearning(TabularAgent):
     name = "q_learning"
     config_class = QLearningConfig
     config: QLearningConfig
-    tables = Tables
     update = update
 
     lately: NDArray[np.int64]
     paid: NDArray[np.float64]
     ended: NDArray[np.bool_]
+
+    def _prepare(self) -> None:
+        super()._prepare()
+        if self.config.gradient_steps:
+            self.update, self.tables = update_and_replay, ReplayTables
 
     def initial_state(self, size: int) -> Arrays:
         """See the class."""

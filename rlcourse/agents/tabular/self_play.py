@@ -117,6 +117,8 @@ class SelfPlay(ControlAgent):
             raise UsageError(
                 f"self_play: {side}: history={player.history.depth} is not kept here, leave it at 1"
             )
+        if player.update is not kind.update:
+            raise UsageError(f"self_play: {side}: there is no replay here, leave gradient_steps at 0")
         return player
 
     def _share(self) -> None:
