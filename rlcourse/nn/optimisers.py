@@ -62,7 +62,23 @@ class Optimiser:
             self.torch = kind(self.parameters, lr=1.0, **{**preset, **options})
         except (TypeError, ValueError) as error:
             raise UsageError(f"optimiser {name!r} refuses its options {options}: {error}") from error
+        self._remember_nothing()
         self.set_learning_rate(learning_rate)
+
+    def _remember_nothing(self) -> None:
+        """Have torch make its memory now, not at the first step, so that it can be saved and restored at any time."""
+        decays = [group["weight_decay"] for group in self.torch.param_groups]
+        for group in self.torch.param_groups:
+            group["lr"] = group["weight_decay"] = 0.0
+        for parameter in self.parameters:
+            parameter.grad = torch.zeros_like(parameter)
+        self.torch.step()
+        for group, decay in zip(self.torch.param_groups, decays, strict=True):
+            group["weight_decay"] = decay
+        for parameter in self.parameters:
+            parameter.grad = None
+            if "step" in self.torch.state[parameter]:
+                self.torch.state[parameter]["step"].zero_()
 
     @property
     def size(self) -> int:
@@ -105,7 +121,7 @@ class Optimiser:
                 parameter.copy_(old + share * (parameter - old))
 
     def get_arrays(self) -> dict[str, NDArray[Any]]:
-        """What it remembers of the past, arrays `[S, ...]`; nothing before the first step."""
+        """What it remembers of the past, arrays `[S, ...]`."""
         found = {}
         for i, parameter in enumerate(self.parameters):
             for name, value in self.torch.state.get(parameter, {}).items():
