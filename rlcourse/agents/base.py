@@ -157,7 +157,7 @@ class Agent(ABC):
             or getattr(self._said("rules"), "max_steps", None)
             or self.env_kwargs.get("max_episode_steps", self.spec.max_episode_steps)
         )
-        return None if rounds is None else int(rounds)
+        return None if rounds is None or rounds < 0 else int(rounds)  # -1 is Gymnasium's word for no limit
 
     # ---------------------------------------------------------------- saving, restoring, parting
 

@@ -294,10 +294,10 @@ def _yardstick(learner: ControlAgent, twin: gymnasium.Env[Any, Any], row: int) -
     """That of the world of member `row`; `twin` is a copy to put into its state."""
     world: Any = learner.venv.unwrapped
     try:
-        if hasattr(world, "get_state"):
+        if hasattr(world, "get_state") and hasattr(twin.unwrapped, "set_state"):
             state = {name: array[row : row + 1] for name, array in world.get_state().items()}
             del state["finished"]
-            twin.unwrapped.set_state(state)  # type: ignore[attr-defined]
+            twin.unwrapped.set_state(state)
         mdp = FiniteMDP.from_env(twin)
     except UsageError:
         return None
