@@ -35,7 +35,7 @@ class DeepConfig(AgentConfig):
     learning_rate: Positive = 1e-3
     """Step size of the optimiser."""
     anneal_steps: Count | None = None
-    """Environment steps over which the learning rate falls linearly to zero; never where it is None (PPO, Schulman et al. 2017)."""
+    """Environment steps over which the learning rate falls linearly to zero; never where it is None."""
     optimiser: Literal["adam", "adamw", "rmsprop", "sgd", "momentum", "nesterov"] = "adam"
     """Name of the optimiser, as in rlcourse.nn.optimisers."""
     adam_epsilon: Positive = 1e-8
@@ -101,11 +101,11 @@ class DeepAgent(ControlAgent):
     def choose(
         self, rows: Tensor, state: Any, episode_start: Any, deterministic: bool
     ) -> tuple[NDArray[np.int64], Any]:
-        """What the policies do outside of training, int64 `[S, n]`, where they see `rows [S, n, ...]`; and the memory after it."""
+        """What the policies do outside of training, int64 `[S, n]`, where they see `rows [S, n, ...]`; and the memory."""
         raise NotImplementedError
 
     def kept(self) -> dict[str, NDArray[Any]]:
-        """Further arrays that the future depends on, `[S, ...]` or `[S N, ...]`: the arrays themselves, which are filled in place."""
+        """Further arrays that the future depends on, `[S, ...]` or `[S N, ...]`: the arrays themselves, filled in place."""
         return {}
 
     def forget_episode(self, over: NDArray[np.bool_]) -> None:
@@ -173,7 +173,7 @@ class DeepAgent(ControlAgent):
     # ---------------------------------------------------------------- the loop
 
     def learn(self, steps: int, *, progress: bool = False) -> Self:
-        """See `Agent.learn`. With N copies a member steps are made N at a time, and what is too much counts for the next call."""
+        """See `Agent.learn`. With N copies steps are made N at a time; what is too much counts for the next call."""
         steps = check_steps(steps)
         self._asked += steps
         left = max(0, int(self._asked[0]) - self.num_timesteps)

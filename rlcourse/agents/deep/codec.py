@@ -76,7 +76,8 @@ class Codec:
         self.n_features = int(np.prod(self.image_shape))
 
     def _set_flat(self) -> None:
-        parts, start, kinds = [], 0, []
+        kinds: list[np.dtype[Any]] = []
+        parts, start = [], 0
         for path, leaf in self._leaves:
             del path
             if isinstance(leaf, spaces.Discrete):

@@ -1,4 +1,4 @@
-"""Networks by what is observed: planes and pictures get a convolution, a number out of n an embedding, all else a plain layer."""
+"""Networks by what is observed: pictures get a convolution, a number out of n an embedding, all else a plain layer."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rlcourse.nn.linear import Flatten, Linear
 from rlcourse.nn.stack import Sequential, Stacked, member_of
 
 FILTERS, KERNEL = 16, 3
-"""Of the convolution: the one layer that MinAtar's network has (Young & Tian 2019), fit for boards of some ten cells a side."""
+"""Of the convolution: the one layer that MinAtar's network has (Young & Tian 2019), fit for boards of ten cells a side."""
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "tanh": nn.Tanh}
 

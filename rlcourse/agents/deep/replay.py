@@ -52,9 +52,9 @@ class Sequences(NamedTuple):
 class Replay:
     """Rings of frames, one for each of the `S x N` copies of the world.
 
-    A frame is what was observed, the action, the reward and whether the episode went on. The observation after it is the next
-    frame's; only after a truncation it takes a frame of its own. So `capacity` frames hold `capacity - 1` transitions, less the
-    truncations among them.
+    A frame is what was observed, the action, the reward and whether the episode went on. The observation after it is the
+    next frame's; only after a truncation it takes a frame of its own. So `capacity` frames hold `capacity - 1` transitions,
+    less the truncations among them.
 
     Args:
         size: members S.

@@ -39,9 +39,9 @@ def write(
 ) -> None:
     """One transition of every copy b = 0 .. B-1 into its ring of C frames.
 
-    Args:
-        frames: `[B, C, bytes]`; actions, rewards, kinds: `[B, C]`; at, filled: `[B]`, where the next frame goes and how many are
-            used.
+    Arrays:
+        frames: `[B, C, bytes]`; actions, rewards, kinds: `[B, C]`; at, filled: `[B]`, where the next frame goes and how
+            many are used.
         seen, following: observations before and after, `[B, bytes]`; taken, paid, terminated, truncated: `[B]`.
     """
     copies, capacity = kinds.shape
@@ -71,7 +71,7 @@ def _is_transition(kinds: Any, filled: Any, b: Any, i: Any) -> Any:
 def draw(kinds: Any, at: Any, filled: Any, copies: Any, stream: Any, half_life: Any, out: Any) -> None:
     """Transitions of each member, uniformly or the recent ones more often: places b C + i, into `out int64 [S, batch]`.
 
-    Args:
+    Arrays:
         copies: N, of each member.
         half_life: of the chance of a transition, in steps of its copy; 0: all are as likely.
     """
@@ -108,7 +108,7 @@ def look_ahead(
 ) -> None:
     """What follows n steps after each place, or fewer where the episode ends or nothing more is known.
 
-    Args:
+    Arrays:
         places: int64 `[S, batch]`, b C + i.
         taken: the action there; returns: sum of gamma^k R_k; discounts: gamma^n, 0 where the episode was terminated; after:
             the place of the observation n steps later. All `[S, batch]`, written.
@@ -162,7 +162,7 @@ def sequences(
 ) -> None:
     """The episode around each place: up to `before` steps before it, and `length` from it on.
 
-    Args:
+    Arrays:
         places: int64 `[S, batch]`.
         out: places of the L + 1 observations, `[S, batch, before + length + 1]`; those after the end repeat the last one.
         taken, paid: `[S, batch, before + length]`.
@@ -231,7 +231,7 @@ def draw_by_priority(
 ) -> None:
     """Stratified draws in proportion to the priorities, and their importance weights (Schaul et al. 2016, algorithm 1).
 
-    Args:
+    Arrays:
         tree: sums of priorities, `[S, 2 leaves]`.
         beta: exponent of the weights (1 / (n P))^beta, which are scaled by their largest.
         out: int64 places; weights: float32; both `[S, batch]`, written.

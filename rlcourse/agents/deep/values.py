@@ -26,7 +26,7 @@ class ValueConfig(DeepConfig):
     exploration_final_eps: Probability = 0.05
     """Chance of a random action after `exploration_steps` (stable-baselines3)."""
     exploration_steps: Count = 10_000
-    """Environment steps over which the chance falls linearly (a fifth of 50,000, as CleanRL's half of it is long for mazes)."""
+    """Environment steps over which the chance falls linearly (a fifth of a budget of 50,000; CleanRL takes half)."""
     exploration_period: Count | None = None
     """So many steps after its beginning exploration begins anew, for worlds that change; never where it is None."""
 
