@@ -100,16 +100,42 @@ class Optimiser:
         if (rates != highest).any():
             self._share = torch.tensor(rates / highest, dtype=torch.float32, device=self.parameters[0].device)
 
-    def step(self, loss: Tensor) -> None:
+    def step(self, loss: Tensor, members: NDArray[np.bool_] | None = None) -> None:
         """One step down the gradient of `loss`: the sum over the members of what each has to make small.
 
         A mean over the members would give each of them a gradient that depends on how many there are.
+
+        Args:
+            loss: a scalar.
+            members: bool `[S]`, those that move; the others stay as they are, with what is remembered of their gradients.
+                Not for optimisers that count steps (Adam), since the count is one for all.
         """
         for parameter in self.parameters:
             parameter.grad = None
         loss.backward()
         if self.max_grad_norm is not None:
             clip_members(self.parameters, self.max_grad_norm)
+        if members is not None and not members.all():
+            resting = torch.from_numpy(~members).to(self.parameters[0].device)
+            kept = [(tensor, tensor.detach()[resting].clone()) for tensor in self._moving()]
+            self._step()
+            with torch.no_grad():
+                for tensor, before in kept:
+                    tensor[resting] = before
+        else:
+            self._step()
+
+    def _moving(self) -> list[Tensor]:
+        """All that a step changes: weights, and moments of their gradients."""
+        found: list[Tensor] = list(self.parameters)
+        for parameter in self.parameters:
+            for value in self.torch.state[parameter].values():
+                if isinstance(value, Tensor) and value.dim() > 0:
+                    found.append(value)
+        return found
+
+    def _step(self) -> None:
+        """Move, each member by its own rate."""
         if self._share is None:
             self.torch.step()
             return

@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from rlcourse.agents.config import Count, Finite, NonNegative, Probability
+from rlcourse.agents.config import Count, Finite, NonNegative, Positive, Probability
 from rlcourse.agents.deep.base import hard_copy, soft_copy
 from rlcourse.agents.deep.heads import Categorical, Quantile, Scalar
 from rlcourse.agents.deep.networks import q_network
@@ -107,6 +107,15 @@ class DQN(ValueAgent):
             self.size, self.copies, frames, self.codec, self.device, prioritized=config.prioritized
         )
 
+    def choose(
+        self, rows: Tensor, state: Any, episode_start: Any, deterministic: bool
+    ) -> tuple[NDArray[np.int64], Any]:
+        """See `DeepAgent.choose`; the best action is that without noise."""
+        self.q.train(not deterministic)
+        chosen = super().choose(rows, state, episode_start, deterministic)
+        self.q.train()
+        return chosen
+
     def make_network(self) -> Any:
         """A Q network by the settings."""
         config = self.config
@@ -166,8 +175,7 @@ class DQN(ValueAgent):
         if self.config.noisy:
             self.renew_noise(self.q, self.target)
         with torch.no_grad():
-            after = self.target(batch.next_rows)
-            best = self.next_actions(batch, after)
+            after, best = self.look_ahead(batch)
         outputs = self.q(batch.rows)
         losses, errors = self.head.losses(outputs, batch.actions, after, best, batch.returns, batch.discounts)
         if batch.weights is not None:
@@ -175,10 +183,14 @@ class DQN(ValueAgent):
             losses = losses * batch.weights
         self.optimiser.step(losses.mean(dim=1).sum())
 
-    def next_actions(self, batch: Batch, after: Tensor) -> Tensor:
-        """argmax_a Q'(S', a), or with `double` argmax_a Q(S', a): int64 `[S, batch]`."""
+    def look_ahead(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """What the target network says of what came after, `[S, batch, A M]`, and the action there, `[S, batch]`.
+
+        That is argmax_a Q'(S', a), or with `double` argmax_a Q(S', a).
+        """
+        after = self.target(batch.next_rows)
         chooser = self.q(batch.next_rows) if self.config.double else after
-        return self.head.values(chooser).argmax(dim=-1)
+        return after, self.head.values(chooser).argmax(dim=-1)
 
     def sample(self) -> Batch:
         """A batch from replay."""
@@ -205,3 +217,32 @@ def _noisy_linear(size: int, n_in: int, n_out: int, **_law: Any) -> Any:
     from rlcourse.nn.noisy import NoisyLinear
 
     return NoisyLinear(size, n_in, n_out)
+
+
+@dataclass(frozen=True)
+class RainbowConfig(DQNConfig):
+    """Settings of `rainbow`: those of `dqn`, all six extensions in use."""
+
+    double: bool = True
+    """See `dqn`."""
+    dueling: bool = True
+    """See `dqn`."""
+    n_step: Count = 3
+    """Steps of reward before the value of what comes after (Hessel et al. 2018, table 1)."""
+    prioritized: bool = True
+    """See `dqn`."""
+    priority_alpha: Probability = 0.5
+    """Exponent of the error (Hessel et al. 2018, table 1)."""
+    noisy: bool = True
+    """See `dqn`."""
+    distribution: Literal["none", "quantile", "categorical"] = "categorical"
+    """See `dqn`."""
+    adam_epsilon: Positive = 1.5e-4
+    """What Adam adds to the root of the second moment (Hessel et al. 2018, table 1)."""
+
+
+class Rainbow(DQN):
+    """DQN with everything. Source: Hessel et al. (2018), "Rainbow: combining improvements in deep reinforcement learning"."""
+
+    name = "rainbow"
+    config_class = RainbowConfig
