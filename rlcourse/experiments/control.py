@@ -74,18 +74,17 @@ def record_control(
     reached = np.full(learner.size, steps, np.float64)
     waiting = np.ones(learner.size, np.bool_)
     regret = np.zeros(learner.size)
-    last, shown = 0, learner.running.copy()
+    shown = learner.running.copy()
     exact = Yardsticks.of(learner)
     changes = exact is not None and exact.changes
     grain = -(-len(checkpoints) // CHECKS)
     if changes:
         curves["regret"] = np.empty((len(checkpoints), learner.size))
     with progress_bar(steps, f"{learner.name} x {learner.size}", show=progress) as advance:
+        pieces = learner.follow(np.diff(checkpoints, prepend=0).tolist(), advance)
         for place, point in enumerate(checkpoints):
             episodes, earned = learner.episodes.copy(), learner.earned.copy()
-            learner.learn(int(point) - last)
-            advance(int(point) - last)
-            last = int(point)
+            next(pieces)
             shown = _mean_return(learner, episodes, earned, shown)
             curves["online_return"][place] = shown
             if exact is not None and changes:  # the clairvoyant of the span that has just passed

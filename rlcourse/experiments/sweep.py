@@ -14,13 +14,13 @@ from rlcourse.experiments.cell import Cell
 from rlcourse.experiments.metrics import REFERENCES
 from rlcourse.experiments.plan import CellPlan, plan_suite
 from rlcourse.experiments.plots import plot_world, world_curves
-from rlcourse.experiments.pool import check_pool, unordered
 from rlcourse.experiments.rows import Row, to_csv, to_records, world_rows
 from rlcourse.experiments.run import CHUNK, run_chunk
 from rlcourse.experiments.store import Store
 from rlcourse.experiments.suites import Suite, load_suite
 from rlcourse.experiments.tables import LEGEND, to_markdown, to_terminal
 from rlcourse.folders import output_folder
+from rlcourse.pool import check_pool, unordered
 from rlcourse.progress import progress_bar
 
 if TYPE_CHECKING:
