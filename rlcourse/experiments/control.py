@@ -162,11 +162,15 @@ class Yardstick:
             return None
 
     def is_enough(self, policy: NDArray[Any]) -> NDArray[np.bool_]:
-        """Which policies `[S, X]` are worth 95% of the best; without the time limit, which takes less time to solve."""
+        """Which policies `[S, X]` are worth 95% of the best.
+
+        Those that are not without the time limit, which takes less time to solve, are not asked under it.
+        """
         if self.total is None:
             return np.zeros(len(policy), np.bool_)
-        worth = self._worth(policy, None)
-        return worth >= self.total - (1.0 - ENOUGH) * abs(self.total)
+        enough = self._worth(policy, None) >= self.total - (1.0 - ENOUGH) * abs(self.total)
+        enough[enough] = self.gap(policy[enough]) <= (1.0 - ENOUGH) * abs(self.best)
+        return enough
 
     def gap(self, policy: NDArray[Any]) -> Floats:
         """How much less than the best each policy is worth."""
