@@ -55,7 +55,7 @@ class Linear(Stacked):
 
     def member(self, k: int) -> nn.Linear:
         """See `Stacked.member`."""
-        one = nn.Linear(self.n_in, self.n_out, bias=self.bias is not None)
+        one = nn.Linear(self.n_in, self.n_out, bias=self.bias is not None).to(self.weight)
         with torch.no_grad():
             one.weight.copy_(self.weight[k].T)
             if self.bias is not None:
@@ -83,3 +83,7 @@ class Flatten(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """All axes after the batch in one."""
         return x.flatten(2)
+
+    def member(self, k: int) -> nn.Flatten:
+        """See `Stacked.member`."""
+        return nn.Flatten()

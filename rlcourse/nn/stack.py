@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -46,7 +47,8 @@ class Sequential(Stacked):
     """One part after the other.
 
     Args:
-        parts: stacked modules of one size, or modules without weights that work on `[S, B, ...]` as they do on `[B, ...]`.
+        parts: stacked modules of one size, or modules without weights: that work on `[S, B, ...]` as they do on `[B, ...]`, or
+            that say with `member(k)` what works on `[B, ...]`.
     """
 
     def __init__(self, *parts: nn.Module) -> None:
@@ -77,8 +79,10 @@ class Sequential(Stacked):
 
 
 def member_of(part: nn.Module, k: int) -> nn.Module:
-    """Member `k` of a stacked module, or a copy of one without weights."""
-    return part.member(k) if isinstance(part, Stacked) else copy.deepcopy(part)
+    """Member `k` of a stacked module, or what stands for a module without weights in every member."""
+    member: Any = getattr(part, "member", None)
+    one: nn.Module = copy.deepcopy(part) if member is None else member(k)
+    return one
 
 
 def copied(parameter: Tensor, k: int) -> nn.Parameter:
