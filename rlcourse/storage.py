@@ -39,11 +39,6 @@ class Kind:
         """How the JSON says what it is."""
         return f"rlcourse-{self.name}"
 
-    @property
-    def described(self) -> str:
-        """The word with its article."""
-        return f"{'an' if self.name[0] in 'aeiou' else 'a'} rlcourse {self.name}"
-
 
 def write_folder(
     kind: Kind, folder: str | Path, manifest: dict[str, Any], arrays: dict[str, NDArray[Any]]
@@ -105,7 +100,7 @@ def read_folder(kind: Kind, folder: str | Path) -> tuple[dict[str, Any], dict[st
     except (ValueError, RecursionError):
         raise StorageError(f"{path} is not readable JSON: it was truncated or altered") from None
     if not isinstance(content, dict) or content.get("format") != kind.format:
-        raise StorageError(f"{path} is not {kind.described}")
+        raise StorageError(f"{path} is not an rlcourse {kind.name}")
     if content.get("format_version") != kind.version:
         raise StorageError(
             f"{path} has format version {content.get('format_version')!r}; this rlcourse ({__version__}) reads "
