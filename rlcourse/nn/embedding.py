@@ -51,3 +51,19 @@ class Embedding(Stacked):
     def member(self, k: int) -> nn.Embedding:
         """See `Stacked.member`."""
         return nn.Embedding(self.n_values, self.width, _weight=copied(self.weight, k))
+
+
+class OneHot(nn.Module):
+    """1 at the index and 0 elsewhere: int64 `[S, B, ...] -> [S, B, ..., n_values]`, in torch's default precision.
+
+    Args:
+        n_values: how many indices there are, from 0.
+    """
+
+    def __init__(self, n_values: int) -> None:
+        super().__init__()
+        self.n_values = n_values
+
+    def forward(self, index: Tensor) -> Tensor:
+        """See the class."""
+        return functional.one_hot(index, self.n_values).to(torch.get_default_dtype())

@@ -235,7 +235,8 @@ def test_activations_are_their_formulas() -> None:
 
 
 def test_step_passes_the_gradient_straight_through() -> None:
-    x = torch.tensor([-2.0, 0.0, 3.0], requires_grad=True)
-    (activation("step")(x) * torch.tensor([1.0, 2.0, 3.0])).sum().backward()
+    """Where it is near: Hubara et al. (2016), equation 4."""
+    x = torch.tensor([-1.1, -1.0, 0.0, 1.0, 3.0], requires_grad=True)
+    (activation("step")(x) * torch.tensor([1.0, 2.0, 3.0, 4.0, 5.0])).sum().backward()
     assert x.grad is not None
-    assert x.grad.tolist() == [1.0, 2.0, 3.0]
+    assert x.grad.tolist() == [0.0, 2.0, 3.0, 4.0, 0.0]
