@@ -82,6 +82,11 @@ class Agent(ABC):
         """The number of learners S."""
         return len(self.seeds)
 
+    @property
+    def copies(self) -> int:
+        """N, the copies of the world that each member acts in."""
+        return 1
+
     @abstractmethod
     def learn(self, steps: int, *, progress: bool = False) -> Self:
         """Let every learner act and learn for `steps` environment steps; called again, it goes on.

@@ -39,11 +39,6 @@ class ControlAgent(Agent):
     """Which copies' episode is over, `[S N]`."""
 
     @property
-    def copies(self) -> int:
-        """N, the copies of the world that each member acts in."""
-        return 1
-
-    @property
     def world_seeds(self) -> list[int]:
         """The seeds of the worlds, `[S N]`: the first copy of a member has the member's own, the others have theirs of it."""
         if self.copies == 1:

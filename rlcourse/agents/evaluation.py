@@ -138,6 +138,9 @@ def _reset(
     if not (is_game or changes) or not hasattr(world, "set_state"):
         return venv.reset(seed=flat)  # type: ignore[arg-type]  # a list is allowed, though not typed
     copies = seeds.shape[1]
-    world.set_state({name: np.repeat(array, copies, axis=0) for name, array in training.get_state().items()})
+    now = {
+        name: array[:: agent.copies] for name, array in training.get_state().items()
+    }  # each member's first world
+    world.set_state({name: np.repeat(array, copies, axis=0) for name, array in now.items()})
     options = {"same_problem": is_game, "same_life": not is_game}
     return venv.reset(seed=flat, options=options)  # type: ignore[arg-type]
