@@ -22,6 +22,8 @@ def presets() -> dict[str, dict[str, dict[str, Any]]]:
 def preset(agent: str, env: str) -> dict[str, Any]:
     """The settings that were tuned for this agent in this world.
 
+    Those of an agent of stable-baselines3 are equal to those of ours, so that the two can be compared.
+
     Args:
         agent: name of the agent.
         env: id of the world.
@@ -29,7 +31,12 @@ def preset(agent: str, env: str) -> dict[str, Any]:
     Raises:
         UsageError: there are none; the message says for which worlds there are.
     """
+    from rlcourse.agents.baselines.equal import TWINS, equal_settings
+
     name = short_name(resolve_world(env).id)
+    ours = {twin: own for own, twin in TWINS.items()}.get(agent)
+    if ours is not None and agent not in presets().get(name, {}):
+        return equal_settings(ours, preset(ours, env))
     found = presets().get(name, {}).get(agent)
     if found is None:
         worlds = [world for world, agents in presets().items() if agent in agents]
