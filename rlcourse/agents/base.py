@@ -44,6 +44,8 @@ class Agent(ABC):
     name: ClassVar[str]
     """The name in the registry."""
     config_class: ClassVar[type[AgentConfig]] = AgentConfig
+    needs_masks: ClassVar[bool] = False
+    """Whether it asks to be told, before it acts, which actions are possible (`tell_masks`)."""
 
     config: AgentConfig
     venv: VectorEnv[Any, Any, Any]
@@ -80,6 +82,11 @@ class Agent(ABC):
         """The number of learners S."""
         return len(self.seeds)
 
+    @property
+    def copies(self) -> int:
+        """N, the copies of the world that each member acts in."""
+        return 1
+
     @abstractmethod
     def learn(self, steps: int, *, progress: bool = False) -> Self:
         """Let every learner act and learn for `steps` environment steps; called again, it goes on.
@@ -109,6 +116,9 @@ class Agent(ABC):
         Returns:
             Actions int64 with the leading shape of the observation, and the memory.
         """
+
+    def tell_masks(self, masks: NDArray[np.bool_]) -> None:  # noqa: B027  (most do not ask)
+        """What `info["action_mask"]` says of the observations that the next `predict` is about, bool `[S, N, A]`."""
 
     # ---------------------------------------------------------------- what an agent knows
 
@@ -157,7 +167,7 @@ class Agent(ABC):
             or getattr(self._said("rules"), "max_steps", None)
             or self.env_kwargs.get("max_episode_steps", self.spec.max_episode_steps)
         )
-        return None if rounds is None else int(rounds)
+        return None if rounds is None or rounds < 0 else int(rounds)  # -1 is Gymnasium's word for no limit
 
     # ---------------------------------------------------------------- saving, restoring, parting
 
@@ -212,7 +222,11 @@ class Agent(ABC):
             raise UsageError(f"member({k!r}) of a population of {self.size}: choose from 0..{self.size - 1}")
         k %= self.size
         one = type(self)(self.spec, seeds=[self.seeds[k]], env_kwargs=self.env_kwargs, **self.settings)
-        one.set_arrays({name: array[k : k + 1].copy() for name, array in self.get_arrays().items()})
+        mine = {}
+        for name, array in self.get_arrays().items():
+            rows = len(array) // self.size  # one, or one for each copy of the world
+            mine[name] = array[k * rows : (k + 1) * rows].copy()
+        one.set_arrays(mine)
         one.num_timesteps = self.num_timesteps
         return one
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import gymnasium
@@ -35,10 +36,20 @@ class ControlAgent(Agent):
     running: NDArray[np.float64]
     """The return of the episode that goes on, up to now, `[S]`."""
     _over: NDArray[np.bool_]
-    """Whose episode is over, `[S]`."""
+    """Which copies' episode is over, `[S N]`."""
+
+    @property
+    def world_seeds(self) -> list[int]:
+        """The seeds of the worlds, `[S N]`: the first copy of a member has the member's own, the others have theirs of it."""
+        if self.copies == 1:
+            return self.seeds
+        further = Streams.from_seeds(self.seeds, "copies").bits(self.copies - 1) >> np.uint64(1)
+        return [
+            seed for own, others in zip(self.seeds, further.tolist(), strict=True) for seed in (own, *others)
+        ]
 
     def _setup(self) -> None:
-        self.venv = make_population(self.spec, self.env_kwargs, self.size)
+        self.venv = make_population(self.spec, self.env_kwargs, self.size * self.copies)
         space = self.venv.single_action_space
         if not isinstance(space, gymnasium.spaces.Discrete):
             raise UsageError(
@@ -50,15 +61,29 @@ class ControlAgent(Agent):
         self._predict_stream = Streams.from_seeds(self.seeds, "predict")
         self.episodes = np.zeros(self.size, np.int64)
         self.earned, self.running = np.zeros(self.size), np.zeros(self.size)
-        self._over = np.zeros(self.size, np.bool_)
+        self._over = np.zeros(self.size * self.copies, np.bool_)
         self._prepare()
-        self._begin(begin(self.venv, self.seeds))
+        self._begin(begin(self.venv, self.world_seeds))
 
     def _prepare(self) -> None:
         """Refuse a world that does not fit, and make the knowledge of learners that know nothing."""
 
     def _begin(self, observation: Any) -> None:
         """The worlds have been reset, or read from a file: this is what is seen."""
+
+    def follow(self, lengths: Sequence[int], advance: Callable[[int], None]) -> Iterator[None]:
+        """Learn in pieces, and give way after each of them, when the account stands as it stood then.
+
+        What the policy is in between is another matter: an agent may have learned all pieces before the first is shown.
+
+        Args:
+            lengths: steps of each piece.
+            advance: told how many steps were made.
+        """
+        for steps in lengths:
+            self.learn(steps)
+            advance(steps)
+            yield
 
     def _array_attributes(self) -> dict[str, str]:
         return {

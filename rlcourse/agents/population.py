@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from rlcourse.errors import UsageError
 from rlcourse.names import NAMESPACE
+from rlcourse.native import native_batch
 
 MOST_MEMBERS = 10_000_000
 """A count beyond it is a mistake: the arrays of so many learners take tens of gigabytes."""
@@ -22,7 +23,7 @@ def make_population(spec: EnvSpec, env_kwargs: dict[str, Any], size: int) -> Vec
     """`size` copies of a world in lockstep, in autoreset mode DISABLED: the learner says when a copy begins anew.
 
     Args:
-        spec: the registered world; its native vector face is used where it is one of ours.
+        spec: the registered world; a native batch is used where it is one of ours, or we have one of it.
         env_kwargs: options of the world.
         size: number of copies.
 
@@ -30,13 +31,14 @@ def make_population(spec: EnvSpec, env_kwargs: dict[str, Any], size: int) -> Vec
         UsageError: the world refuses its options.
     """
     try:
-        if spec.id.startswith(NAMESPACE):
+        ours: Any = (spec.id, env_kwargs) if spec.id.startswith(NAMESPACE) else None
+        if (ours := ours or native_batch(gymnasium.registry[spec.id], env_kwargs)) is not None:
             return gymnasium.make_vec(
-                spec.id,
+                ours[0],
                 num_envs=size,
                 vectorization_mode="vector_entry_point",
                 autoreset_mode="Disabled",
-                **env_kwargs,
+                **ours[1],
             )
         return SyncVectorEnv(
             [lambda: gymnasium.make(spec.id, **env_kwargs)] * size, autoreset_mode=AutoresetMode.DISABLED

@@ -25,6 +25,10 @@ from rlcourse.envs.rules import CompiledWorld, Rules, State, build_rules, row_of
 from rlcourse.errors import UsageError, did_you_mean
 from rlcourse.streams import stream_keys
 
+_INT64 = np.dtype(np.int64)
+_FEW = 32
+"""Up to so many numbers, Python looks through a list sooner than NumPy starts."""
+
 RENDER_METADATA: dict[str, Any] = {"render_modes": ["human", "rgb_array", "ansi"], "render_fps": 10}
 
 
@@ -275,6 +279,10 @@ class WorldVectorEnv(_Face, gymnasium.vector.VectorEnv[Any, Any, Any]):
         self.single_action_space = self.rules.action_space
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
+        self._shape = (num_envs,)
+        self._n_actions = int(self.single_action_space.n)
+        self._never_resets = self.autoreset_mode is AutoresetMode.DISABLED
+        self._resets_at_once = self.autoreset_mode is AutoresetMode.SAME_STEP
         self._finished = np.zeros(num_envs, np.bool_)
         self._any_finished = False
         self._all = np.ones(num_envs, np.bool_)
@@ -296,7 +304,6 @@ class WorldVectorEnv(_Face, gymnasium.vector.VectorEnv[Any, Any, Any]):
             UsageError: a list of seeds of another length, or a mask of another shape or dtype or without a
                 True.
         """
-        seeds = self._seeds(seed)
         mask = (options or {}).get("reset_mask")
         if mask is None:
             rows = np.arange(self.num_envs)
@@ -310,7 +317,10 @@ class WorldVectorEnv(_Face, gymnasium.vector.VectorEnv[Any, Any, Any]):
                 raise UsageError(
                     "options['reset_mask'] leaves copies out, but the first reset is of all copies"
                 )
-        self._begin_rows(rows, seeds, options)
+        if seed is None and self._started:
+            self._begin(rows, None, options)
+        else:
+            self._begin_rows(rows, self._seeds(seed), options)
         self._finished[rows] = False
         self._any_finished = bool(self._finished.any())
         present = self._all if mask is None else mask
@@ -357,18 +367,11 @@ class WorldVectorEnv(_Face, gymnasium.vector.VectorEnv[Any, Any, Any]):
         """
         if not self._started:
             raise gymnasium.error.ResetNeeded("call reset() before step()")
-        actions = np.asarray(actions)
-        if actions.shape != (self.num_envs,) or actions.dtype.kind not in "iu":
-            raise UsageError(
-                f"actions are {actions.dtype}{list(actions.shape)}, expected integers [{self.num_envs}]"
-            )
-        # Compiled rules would be compiled anew for every other kind of array.
-        actions = np.require(actions, np.int64, ("C", "W"))
-        self._check_actions(actions)
+        actions = self._as_actions(actions)
         if not self._any_finished:
             outcome = self.rules.step(self._state, actions)
             stepped = self._all
-        elif self.autoreset_mode is AutoresetMode.DISABLED:
+        elif self._never_resets:
             over = np.flatnonzero(self._finished)
             raise UsageError(
                 f"copy {over[0]} is finished: with autoreset_mode='Disabled' "
@@ -381,7 +384,7 @@ class WorldVectorEnv(_Face, gymnasium.vector.VectorEnv[Any, Any, Any]):
         infos = self._infos(outcome.info, stepped, everyone=True)
         done = terminated | truncated
         self._any_finished = bool(np.count_nonzero(done))
-        if self.autoreset_mode is AutoresetMode.SAME_STEP:
+        if self._resets_at_once:
             if self._any_finished:
                 infos = self._same_step(done, outcome.info)
                 self._any_finished = False
@@ -389,11 +392,28 @@ class WorldVectorEnv(_Face, gymnasium.vector.VectorEnv[Any, Any, Any]):
             self._finished = done
         return self.rules.observe(self._state), rewards, terminated, truncated, infos
 
-    def _check_actions(self, actions: NDArray[np.int64]) -> None:
-        n = self.rules.action_space.n
-        if actions.view(np.uint64).max() >= n:  # one look: a negative action is a huge unsigned one
+    def _as_actions(self, given: Any) -> NDArray[np.int64]:
+        """The actions as rules want them. This is looked at in every step, so what is right already has to cost little."""
+        actions = given
+        # Compiled rules would be compiled anew for every other kind of array.
+        if type(actions) is not np.ndarray or actions.dtype != _INT64 or not actions.flags.carray:
+            actions = np.asarray(given)
+            if actions.dtype.kind in "iu":
+                actions = np.require(actions, np.int64, ("C", "W"))
+        if actions.shape != self._shape or actions.dtype != _INT64:
+            raise UsageError(
+                f"actions are {actions.dtype}{list(actions.shape)}, expected integers [{self.num_envs}]"
+            )
+        n = self._n_actions
+        if self.num_envs <= _FEW:
+            numbers = actions.tolist()
+            fine = max(numbers) < n and min(numbers) >= 0
+        else:  # one look: a negative action is a huge unsigned one
+            fine = int(actions.view(np.uint64).max()) < n
+        if not fine:
             wrong = actions[(actions < 0) | (actions >= n)][0]
             raise UsageError(f"action {wrong} is outside 0..{n - 1}, the actions of {type(self).__name__}")
+        return actions
 
     def _same_step(self, done: NDArray[np.bool_], info: dict[str, NDArray[Any]]) -> dict[str, Any]:
         """Reset the finished copies at once; the last observations go to `final_obs`, `final_info`."""

@@ -62,7 +62,23 @@ class Optimiser:
             self.torch = kind(self.parameters, lr=1.0, **{**preset, **options})
         except (TypeError, ValueError) as error:
             raise UsageError(f"optimiser {name!r} refuses its options {options}: {error}") from error
+        self._remember_nothing()
         self.set_learning_rate(learning_rate)
+
+    def _remember_nothing(self) -> None:
+        """Have torch make its memory now, not at the first step, so that it can be saved and restored at any time."""
+        decays = [group["weight_decay"] for group in self.torch.param_groups]
+        for group in self.torch.param_groups:
+            group["lr"] = group["weight_decay"] = 0.0
+        for parameter in self.parameters:
+            parameter.grad = torch.zeros_like(parameter)
+        self.torch.step()
+        for group, decay in zip(self.torch.param_groups, decays, strict=True):
+            group["weight_decay"] = decay
+        for parameter in self.parameters:
+            parameter.grad = None
+            if "step" in self.torch.state[parameter]:
+                self.torch.state[parameter]["step"].zero_()
 
     @property
     def size(self) -> int:
@@ -84,16 +100,42 @@ class Optimiser:
         if (rates != highest).any():
             self._share = torch.tensor(rates / highest, dtype=torch.float32, device=self.parameters[0].device)
 
-    def step(self, loss: Tensor) -> None:
+    def step(self, loss: Tensor, members: NDArray[np.bool_] | None = None) -> None:
         """One step down the gradient of `loss`: the sum over the members of what each has to make small.
 
         A mean over the members would give each of them a gradient that depends on how many there are.
+
+        Args:
+            loss: a scalar.
+            members: bool `[S]`, those that move; the others stay as they are, with what is remembered of their gradients.
+                Not for optimisers that count steps (Adam), since the count is one for all.
         """
         for parameter in self.parameters:
             parameter.grad = None
         loss.backward()
         if self.max_grad_norm is not None:
             clip_members(self.parameters, self.max_grad_norm)
+        if members is not None and not members.all():
+            resting = torch.from_numpy(~members).to(self.parameters[0].device)
+            kept = [(tensor, tensor.detach()[resting].clone()) for tensor in self._moving()]
+            self._step()
+            with torch.no_grad():
+                for tensor, before in kept:
+                    tensor[resting] = before
+        else:
+            self._step()
+
+    def _moving(self) -> list[Tensor]:
+        """All that a step changes: weights, and moments of their gradients."""
+        found: list[Tensor] = list(self.parameters)
+        for parameter in self.parameters:
+            for value in self.torch.state[parameter].values():
+                if isinstance(value, Tensor) and value.dim() > 0:
+                    found.append(value)
+        return found
+
+    def _step(self) -> None:
+        """Move, each member by its own rate."""
         if self._share is None:
             self.torch.step()
             return
@@ -105,7 +147,7 @@ class Optimiser:
                 parameter.copy_(old + share * (parameter - old))
 
     def get_arrays(self) -> dict[str, NDArray[Any]]:
-        """What it remembers of the past, arrays `[S, ...]`; nothing before the first step."""
+        """What it remembers of the past, arrays `[S, ...]`."""
         found = {}
         for i, parameter in enumerate(self.parameters):
             for name, value in self.torch.state.get(parameter, {}).items():

@@ -82,15 +82,6 @@ def inputs(network: Network, seeds: list[int] = SEEDS) -> Tensor:
     return torch.from_numpy(streams.normal(shape))
 
 
-@pytest.fixture(autouse=True)
-def _double() -> Any:
-    """One-hot vectors come in the default precision."""
-    before = torch.get_default_dtype()
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(before)
-
-
 def test_every_model_and_every_part_is_here() -> None:
     assert {spec for spec, _, _ in NETWORKS.values() if isinstance(spec, str)} == MODELS.keys()
     used = {text.split()[0] for name in NETWORKS for text in made(name).spec}
@@ -135,7 +126,7 @@ def test_steps_are_the_sequence(kind: str) -> None:
     """Pictures through a CNN and two recurrent layers: step by step, and on from a state, as at once."""
     network = build(
         ["conv 3 2", "relu", "flatten", f"{kind} 5", "tanh", f"{kind} 4", "linear 2"], (None, 2, 3, 3), size=S
-    )
+    ).double()
     x, start = inputs(network), torch.zeros(S, B, T, dtype=torch.bool)
     start[1, 2, 3] = start[0, 0, 0] = True
     whole, after = network.run(x, None, start)
@@ -152,7 +143,7 @@ def test_steps_are_the_sequence(kind: str) -> None:
 
 
 def test_a_step_of_one_output_is_the_last() -> None:
-    network = build("gru", 3, n_out=2, size=S)
+    network = build("gru", 3, n_out=2, size=S).double()
     x = inputs(network)
     state = network.initial_state(B)
     for t in range(T):
@@ -270,7 +261,7 @@ def test_xor_by_hand() -> None:
         second.weight[0, :, 0] = torch.tensor([1.0, -1.0])
         second.weight[1, :, 0] = torch.tensor([0.0, 1.0])
         second.bias[:] = -0.5
-    y = network(XOR.expand(2, 4, 2))[..., 0]
+    y = network(XOR.expand(2, 4, 2).float())[..., 0]
     assert torch.equal(y[0], ANSWER)
     assert torch.equal(y[1], torch.tensor([0.0, 0.0, 0.0, 1.0]))  # AND alone
 

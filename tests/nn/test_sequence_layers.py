@@ -88,6 +88,24 @@ def test_steps_are_the_sequence(layer: Recurrent) -> None:
             close(a, b)
 
 
+@pytest.mark.parametrize("kind", RECURRENT)
+def test_gradient_through_time_is_the_difference(kind: str) -> None:
+    """Of inputs, first state and weights, by finite differences, with an episode that begins on the way."""
+    layer = made(RECURRENT[kind](S, 2, 3))
+    assert isinstance(layer, Recurrent)
+    x, state = sequences(S, 2, 4, 2).requires_grad_(), sequences(S, 2, *layer.state_shape).requires_grad_()
+    start = torch.zeros(S, 2, 4, dtype=torch.bool)
+    start[0, 1, 2] = True
+
+    def run(x: Tensor, state: Tensor, *weights: Tensor) -> tuple[Tensor, Tensor]:
+        named = dict(zip(dict(layer.named_parameters()), weights, strict=True))
+        result: tuple[Tensor, Tensor] = torch.func.functional_call(layer, named, (x, state, start))
+        return result
+
+    weights = [weight.detach().clone().requires_grad_() for weight in layer.parameters()]
+    assert torch.autograd.gradcheck(run, (x, state, *weights))
+
+
 @pytest.mark.parametrize(
     "layer",
     [
