@@ -199,7 +199,17 @@ class Trainer:
 
     def write(self, folder: Path) -> None:
         """Write down how far it is."""
-        arrays: dict[str, Array] = {
+        arrays = self._own()
+        for lead, tensors in (("model", self.state()), ("kept", self.kept)):
+            arrays.update({f"{lead}/{name}": value.cpu().numpy() for name, value in tensors.items()})
+        arrays.update({f"optimiser/{name}": value for name, value in self.optimiser.get_arrays().items()})
+        arrays.update({f"curves/{name}": value for name, value in self.curves().items()})
+        manifest = {"task": self._task(), "epoch": self.epoch, "step": self.step}
+        write_folder(CHECKPOINT, folder, manifest, arrays)
+
+    def _own(self) -> dict[str, Array]:
+        """What it remembers beside weights, optimiser and curves: the arrays themselves."""
+        return {
             "order": self.order.state,
             "changes": self.changes.state,
             "best_loss": self.best_loss,
@@ -207,12 +217,6 @@ class Trainer:
             "epochs": self.epochs,
             "stopped": self.stopped,
         }
-        for lead, tensors in (("model", self.state()), ("kept", self.kept)):
-            arrays.update({f"{lead}/{name}": value.cpu().numpy() for name, value in tensors.items()})
-        arrays.update({f"optimiser/{name}": value for name, value in self.optimiser.get_arrays().items()})
-        arrays.update({f"curves/{name}": value for name, value in self.curves().items()})
-        manifest = {"task": self._task(), "epoch": self.epoch, "step": self.step}
-        write_folder(CHECKPOINT, folder, manifest, arrays)
 
     def resume(self, folder: Path) -> None:
         """Go on from what is written there, if anything is.
@@ -235,18 +239,31 @@ class Trainer:
                     else f" ({said.get(name)!r}, now {value!r})"
                 )
                 raise UsageError(f"{folder} holds a fit with other {name}{was}: name another folder")
-        try:
-            self.epoch, self.step = int(manifest["epoch"]), int(manifest["step"])
-            self.model.load_state_dict(_tensors(arrays, "model/"))
-            self.kept = {name: value.to(self.device) for name, value in _tensors(arrays, "kept/").items()}
-            self.optimiser.set_arrays(_under(arrays, "optimiser/"))
-            self.history = {name: list(curve) for name, curve in _under(arrays, "curves/").items()}
-            for name in ("best_loss", "best_epoch", "epochs", "stopped"):
-                getattr(self, name)[:] = arrays[name]
-            self.order.state[:] = arrays["order"]
-            self.changes.state[:] = arrays["changes"]
-        except (KeyError, TypeError, ValueError, RuntimeError) as error:
-            raise StorageError(f"{folder} does not hold what a fit needs: {error}") from error
+        epoch, step = manifest.get("epoch"), manifest.get("step")
+        if not isinstance(epoch, int) or not isinstance(step, int):
+            raise StorageError(f"{folder / CHECKPOINT.manifest} does not say how far it is")
+        weights = {
+            f"{lead}/{name}": tensor for lead in ("model", "kept") for name, tensor in self.kept.items()
+        }
+        wanted = self._own() | {name: tensor.cpu().numpy() for name, tensor in weights.items()}
+        for name, array in wanted.items():
+            found = arrays.get(name)
+            if found is None or found.shape != array.shape or found.dtype != array.dtype:
+                got = "missing" if found is None else f"{found.dtype} {list(found.shape)}"
+                raise StorageError(f"{folder}: {name!r} is {got}, expected {array.dtype} {list(array.shape)}")
+        curves = _under(arrays, "curves/")
+        for name, curve in curves.items():
+            if curve.shape != (epoch, self.model.size):
+                raise StorageError(
+                    f"{folder}: the curve {name!r} is {list(curve.shape)}, expected {epoch} epochs"
+                )
+        self.optimiser.set_arrays(_under(arrays, "optimiser/"))  # checks before it changes anything
+        self.epoch, self.step = epoch, step
+        self.model.load_state_dict(_tensors(arrays, "model/"))
+        self.kept = {name: value.to(self.device) for name, value in _tensors(arrays, "kept/").items()}
+        self.history = {name: list(curve) for name, curve in curves.items()}
+        for name, array in self._own().items():
+            array[...] = arrays[name]
 
 
 def predict(model: Stacked, data: Dataset | Array) -> Tensor:
