@@ -108,6 +108,13 @@ class DeepAgent(ControlAgent):
         """Further arrays that the future depends on, `[S, ...]` or `[S N, ...]`: the arrays themselves, filled in place."""
         return {}
 
+    def check_kept(self, arrays: Arrays) -> None:
+        """Refuse what `kept` cannot have given, from a stranger's file: compiled loops would read and write beside arrays.
+
+        Raises:
+            StorageError: an array that holds what it cannot.
+        """
+
     def forget_episode(self, over: NDArray[np.bool_]) -> None:
         """The copies `over` `[S N]` begin anew."""
 
@@ -280,20 +287,25 @@ class DeepAgent(ControlAgent):
         arrays |= {f"kept/{name}": array.copy() for name, array in self.kept().items()}
         return arrays
 
-    def set_arrays(self, arrays: Arrays) -> None:
-        """See `Agent.set_arrays`."""
-        super().set_arrays(arrays)
+    def _take(self, arrays: Arrays) -> None:
+        for name, array in arrays.items():
+            if (
+                array.dtype.kind == "f"
+                and name.startswith(("network/", "optimiser/"))
+                and np.isnan(array).any()
+            ):
+                raise StorageError(f"array {name!r} holds numbers that are none")
+        self.check_kept(arrays_below(arrays, "kept/"))
         for name, network in self.networks.items():
             prefix = f"network/{name}/"
-            state = {key: torch.from_numpy(array.copy()) for key, array in _below(arrays, prefix).items()}
+            state = {
+                key: torch.from_numpy(array.copy()) for key, array in arrays_below(arrays, prefix).items()
+            }
             network.load_state_dict(state)
         for name, optimiser in self.optimisers.items():
-            optimiser.set_arrays(_below(arrays, f"optimiser/{name}/"))
+            optimiser.set_arrays(arrays_below(arrays, f"optimiser/{name}/"))
         for name, array in self.kept().items():
             array[...] = arrays[f"kept/{name}"]
-        for name, array in arrays.items():
-            if array.dtype.kind == "f" and not name.startswith(("kept/", "log/")) and np.isnan(array).any():
-                raise StorageError(f"array {name!r} holds numbers that are none")
 
     def _restored(self, *, in_place: bool) -> None:
         super()._restored(in_place=in_place)
@@ -303,7 +315,8 @@ class DeepAgent(ControlAgent):
             self.forget_episode(np.ones(self.size * self.copies, np.bool_))
 
 
-def _below(arrays: Arrays, prefix: str) -> Arrays:
+def arrays_below(arrays: Arrays, prefix: str) -> Arrays:
+    """The arrays whose names begin with `prefix`, under the rest of their names."""
     return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
 
 

@@ -126,15 +126,15 @@ class Codec:
             lead: how many leading axes it has.
         """
         if self.is_image:
-            array = np.asarray(self._leaf(observation, self._leaves[0][0]))
+            array = np.asarray(self._leaf(observation, self._leaves[0][0])).astype(self.dtype, copy=False)
             return np.moveaxis(array, -1, -3) if self.channels_last else array
         columns = []
         for path, leaf in self._leaves:
             array = np.asarray(self._leaf(observation, path))
             array = array.reshape(*array.shape[:lead], -1)
-            columns.append(
-                array - leaf.start if isinstance(leaf, (spaces.Discrete, spaces.MultiDiscrete)) else array
-            )
+            if isinstance(leaf, (spaces.Discrete, spaces.MultiDiscrete)):
+                array = array - np.reshape(leaf.start, -1)
+            columns.append(array)
         if len(columns) == 1:
             return columns[0].astype(self.dtype, copy=False)
         return np.concatenate(columns, axis=-1, dtype=self.dtype, casting="unsafe")
