@@ -72,6 +72,10 @@ def train(words: list[str]) -> None:
     from rlcourse.experiments.run import build_learner, record
     from rlcourse.folders import output_folder
 
+    if options.preset:
+        from rlcourse.agents.presets import preset
+
+        agent_kwargs = {**preset(options.agent, options.env), **agent_kwargs}
     seeds = parse_seeds_flag(options.seeds)
     learner, steps = build_learner(
         options.agent, options.env, seeds, options.steps, agent_kwargs, env_kwargs, many_episodes=True

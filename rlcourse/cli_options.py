@@ -56,6 +56,8 @@ class TrainOptions(Common):
     """How many learners, each with a seed of its own (0, 1, ...); or the list of their seeds, such as 3,5,8."""
     steps: Annotated[int | None, arg(metavar="N", help_behavior_hint="")] = None
     """Steps of each learner; left out, one whole episode of a world that says how long it is."""
+    preset: Switch = False
+    """Begin with the settings that were tuned for this agent in this world, where there are some."""
     out: Annotated[str | None, arg(metavar="DIR", help_behavior_hint="")] = None
     """Where to save the agent; left out, a folder under runs/ that is named by what ran."""
     json: Switch = False

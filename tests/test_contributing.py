@@ -64,6 +64,27 @@ def test_rule(module, monkeypatch):
     np.testing.assert_allclose(agent.Q[0][visited], q_values(mdp, soft.V, 0.9)[visited], atol=1e-6)
 
 
+def test_deep(module, monkeypatch):
+    made = module("deep")
+    monkeypatch.setitem(AGENTS, "mellow_dqn", f"{made.__name__}:MellowDQN")
+    world = {"layout": "S.2\n..E", "exit_reward": 1.0, "observation": "onehot"}
+    settings = {"learning_starts": 100, "exploration_steps": 1000, "learning_rate": 3e-3}
+    agent = rlcourse.make_agent("mellow_dqn", "CandyMaze-v0", seeds=3, env_kwargs=world, **settings).learn(
+        3000
+    )
+    best = float(
+        np.max(
+            rlcourse.evaluate(
+                rlcourse.make_agent(
+                    "value_iteration", "CandyMaze-v0", env_kwargs={**world, "observation": "index"}
+                ),
+                1,
+            )
+        )
+    )
+    assert np.allclose(rlcourse.evaluate(agent, episodes=2), best)
+
+
 def test_world(module, monkeypatch):
     made = module("world")
     entry = f"{made.__name__}:SwappingBandit"

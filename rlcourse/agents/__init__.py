@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _BANDITS = "rlcourse.agents.bandits."
 _TABULAR = "rlcourse.agents.tabular."
 _DEEP = "rlcourse.agents.deep."
+_SB3 = "rlcourse.agents.baselines.algorithms:"
 
 AGENTS: dict[str, str] = {
     "random": "rlcourse.agents.random:RandomAgent",
@@ -87,6 +88,12 @@ AGENTS: dict[str, str] = {
     "ppo": _DEEP + "ppo:PPO",
     "recurrent_a2c": _DEEP + "actor_critic:RecurrentA2C",
     "recurrent_ppo": _DEEP + "ppo:RecurrentPPO",
+    "sb3:dqn": _SB3 + "SB3DQN",
+    "sb3:a2c": _SB3 + "SB3A2C",
+    "sb3:ppo": _SB3 + "SB3PPO",
+    "sb3:qrdqn": _SB3 + "SB3QRDQN",
+    "sb3:recurrent_ppo": _SB3 + "SB3RecurrentPPO",
+    "sb3:maskable_ppo": _SB3 + "SB3MaskablePPO",
 }
 """Name -> "module:Class"."""
 

@@ -44,6 +44,8 @@ class Agent(ABC):
     name: ClassVar[str]
     """The name in the registry."""
     config_class: ClassVar[type[AgentConfig]] = AgentConfig
+    needs_masks: ClassVar[bool] = False
+    """Whether it asks to be told, before it acts, which actions are possible (`tell_masks`)."""
 
     config: AgentConfig
     venv: VectorEnv[Any, Any, Any]
@@ -80,6 +82,11 @@ class Agent(ABC):
         """The number of learners S."""
         return len(self.seeds)
 
+    @property
+    def copies(self) -> int:
+        """N, the copies of the world that each member acts in."""
+        return 1
+
     @abstractmethod
     def learn(self, steps: int, *, progress: bool = False) -> Self:
         """Let every learner act and learn for `steps` environment steps; called again, it goes on.
@@ -109,6 +116,9 @@ class Agent(ABC):
         Returns:
             Actions int64 with the leading shape of the observation, and the memory.
         """
+
+    def tell_masks(self, masks: NDArray[np.bool_]) -> None:  # noqa: B027  (most do not ask)
+        """What `info["action_mask"]` says of the observations that the next `predict` is about, bool `[S, N, A]`."""
 
     # ---------------------------------------------------------------- what an agent knows
 

@@ -78,6 +78,10 @@ def build_config(config_class: type[C], settings: dict[str, Any], *, owner: str)
     )  # not light: only to build an agent
 
     hints = get_type_hints(config_class, include_extras=True)
+    settings = {  # JSON and TOML have lists only
+        name: tuple(value) if isinstance(value, list) and get_origin(hints.get(name)) is tuple else value
+        for name, value in settings.items()
+    }
     for name, value in settings.items():
         if name not in hints:
             known = [field.name for field in dataclasses.fields(config_class)]

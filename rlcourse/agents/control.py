@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import gymnasium
@@ -38,11 +39,6 @@ class ControlAgent(Agent):
     """Which copies' episode is over, `[S N]`."""
 
     @property
-    def copies(self) -> int:
-        """N, the copies of the world that each member acts in."""
-        return 1
-
-    @property
     def world_seeds(self) -> list[int]:
         """The seeds of the worlds, `[S N]`: the first copy of a member has the member's own, the others have theirs of it."""
         if self.copies == 1:
@@ -74,6 +70,20 @@ class ControlAgent(Agent):
 
     def _begin(self, observation: Any) -> None:
         """The worlds have been reset, or read from a file: this is what is seen."""
+
+    def follow(self, lengths: Sequence[int], advance: Callable[[int], None]) -> Iterator[None]:
+        """Learn in pieces, and give way after each of them, when the account stands as it stood then.
+
+        What the policy is in between is another matter: an agent may have learned all pieces before the first is shown.
+
+        Args:
+            lengths: steps of each piece.
+            advance: told how many steps were made.
+        """
+        for steps in lengths:
+            self.learn(steps)
+            advance(steps)
+            yield
 
     def _array_attributes(self) -> dict[str, str]:
         return {

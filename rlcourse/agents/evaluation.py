@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from rlcourse.agents.bandits.base import BanditAgent
 from rlcourse.agents.base import Agent
 from rlcourse.agents.observations import in_rows
-from rlcourse.agents.population import begin, make_population
+from rlcourse.agents.population import make_population
 from rlcourse.errors import UsageError
 from rlcourse.progress import progress_bar
 from rlcourse.streams import Streams
@@ -84,7 +84,8 @@ def _play(agent: Agent, seeds: NDArray[np.uint64], deterministic: bool) -> Episo
     """One episode for every seed `[S, N]`, side by side."""
     size, copies = seeds.shape
     venv = make_population(agent.spec, agent.env_kwargs, size * copies)
-    observation = _reset(agent, venv, seeds)
+    observation, info = _reset(agent, venv, seeds)
+    masks = info.get("action_mask")
     returns, lengths = np.zeros(size * copies), np.zeros(size * copies, np.int64)
     success, told = np.zeros(size * copies, np.bool_), False
     running = np.ones(size * copies, np.bool_)
@@ -95,13 +96,15 @@ def _play(agent: Agent, seeds: NDArray[np.uint64], deterministic: bool) -> Episo
         if isinstance(agent, BanditAgent) and agent.needs_truth:
             truth = venv.unwrapped.arm_values()  # type: ignore[attr-defined]
             agent.tell(truth.reshape(size, copies, -1))
+        if agent.needs_masks and masks is not None:
+            agent.tell_masks(masks.reshape(size, copies, -1).astype(np.bool_))
         actions, state = agent.predict(
             in_rows(observation, (size, copies)), state, episode_start, deterministic
         )
         observation, rewards, terminated, truncated, infos = venv.step(actions.reshape(-1))
         returns[running] += rewards[running]
         lengths += running
-        done = terminated | truncated
+        done, masks = terminated | truncated, infos.get("action_mask")
         if "is_success" in infos:
             told = True
             ended = done & running
@@ -110,15 +113,21 @@ def _play(agent: Agent, seeds: NDArray[np.uint64], deterministic: bool) -> Episo
         if not running.any():
             break
         if done.any():  # it idles through further episodes until the last one is over
-            observation, _ = venv.reset(options={"reset_mask": done})
+            observation, info = venv.reset(options={"reset_mask": done})
+            if masks is not None:
+                masks = np.where(done[:, None], info["action_mask"], masks)
         episode_start = done.reshape(size, copies)
     venv.close()
     table = (size, copies)
     return Episodes(returns.reshape(table), lengths.reshape(table), success.reshape(table) if told else None)
 
 
-def _reset(agent: Agent, venv: VectorEnv[Any, Any, Any], seeds: NDArray[np.uint64]) -> Any:
-    """Begin the episodes: of a game, in the problem that is being played; in a world that changes, as it stands now.
+def _reset(
+    agent: Agent, venv: VectorEnv[Any, Any, Any], seeds: NDArray[np.uint64]
+) -> tuple[Any, dict[str, Any]]:
+    """Observations and infos at the beginning of the episodes.
+
+    They are of a game in the problem that is being played; in a world that changes, as it stands now.
 
     A world of other people cannot be put into a state, and begins anew.
     """
@@ -127,7 +136,11 @@ def _reset(agent: Agent, venv: VectorEnv[Any, Any, Any], seeds: NDArray[np.uint6
     training: Any = agent.venv.unwrapped
     is_game, changes = hasattr(world, "arm_values"), getattr(training, "versions", lambda: None)() is not None
     if not (is_game or changes) or not hasattr(world, "set_state"):
-        return begin(venv, flat)
+        return venv.reset(seed=flat)  # type: ignore[arg-type]  # a list is allowed, though not typed
     copies = seeds.shape[1]
-    world.set_state({name: np.repeat(array, copies, axis=0) for name, array in training.get_state().items()})
-    return begin(venv, flat, {"same_problem": is_game, "same_life": not is_game})
+    now = {
+        name: array[:: agent.copies] for name, array in training.get_state().items()
+    }  # each member's first world
+    world.set_state({name: np.repeat(array, copies, axis=0) for name, array in now.items()})
+    options = {"same_problem": is_game, "same_life": not is_game}
+    return venv.reset(seed=flat, options=options)  # type: ignore[arg-type]

@@ -1,26 +1,16 @@
-"""Agents on disk: arrays (safetensors) plus JSON, so that loading a stranger's agent runs no code.
-
-A folder holds `agent.json` (what the agent is, and the SHA-256 of its arrays and of itself) and `arrays-<digest>.safetensors`.
-Both are written under another name and renamed, the JSON last; a kill while saving leaves the agent that was there before.
-"""
+"""Agents on disk, see `rlcourse.storage`."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
-from rlcourse.errors import StorageError
-from rlcourse.folders import replace_file
-from rlcourse.version import __version__
+from rlcourse.storage import Kind, read_folder, write_folder
 
-FORMAT = "rlcourse-agent"
-FORMAT_VERSION = 1
-MANIFEST = "agent.json"
+AGENT = Kind("agent")
+MANIFEST = AGENT.manifest
 
 
 def write_agent_folder(folder: str | Path, manifest: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Path:
@@ -34,30 +24,7 @@ def write_agent_folder(folder: str | Path, manifest: dict[str, Any], arrays: dic
     Returns:
         The folder.
     """
-    from safetensors.numpy import save
-
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    blob = save({name: np.ascontiguousarray(array) for name, array in arrays.items()})
-    digest = hashlib.sha256(blob).hexdigest()
-    file = f"arrays-{digest[:16]}.safetensors"
-    replace_file(folder / file, blob)
-    content = {
-        "format": FORMAT,
-        "format_version": FORMAT_VERSION,
-        "rlcourse": __version__,
-        **manifest,
-        "arrays": {"file": file, "sha256": digest},
-    }
-    content["sha256"] = _digest(content)
-    replace_file(folder / MANIFEST, (json.dumps(content, indent=2, allow_nan=False) + "\n").encode())
-    for old in (
-        *folder.glob("arrays-*.safetensors"),
-        *folder.glob("*.part"),
-    ):  # *.part: of a save that was killed
-        if old.name != file:
-            old.unlink()
-    return folder
+    return write_folder(AGENT, folder, manifest, arrays)
 
 
 def read_agent_folder(folder: str | Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
@@ -66,47 +33,4 @@ def read_agent_folder(folder: str | Path) -> tuple[dict[str, Any], dict[str, NDA
     Raises:
         StorageError: nothing there, not an agent's folder, a newer format, or a file that was truncated or altered.
     """
-    from safetensors import SafetensorError
-    from safetensors.numpy import load
-
-    folder = Path(folder)
-    path = folder / MANIFEST
-    try:
-        content = json.loads(path.read_bytes())
-    except (FileNotFoundError, NotADirectoryError):
-        raise StorageError(f"{folder} holds no saved agent: there is no {MANIFEST} in it") from None
-    except (ValueError, RecursionError):
-        raise StorageError(f"{path} is not readable JSON: it was truncated or altered") from None
-    if not isinstance(content, dict) or content.get("format") != FORMAT:
-        raise StorageError(f"{path} is not an rlcourse agent")
-    if content.get("format_version") != FORMAT_VERSION:
-        raise StorageError(
-            f"{path} has format version {content.get('format_version')!r}; this rlcourse ({__version__}) reads "
-            f"version {FORMAT_VERSION}"
-        )
-    said = content.pop("sha256", None)
-    if said != _digest(content):
-        raise StorageError(f"{path} was altered since it was saved: its checksum does not fit")
-    arrays = content.get("arrays")
-    if not isinstance(arrays, dict) or not arrays.keys() >= {"file", "sha256"}:
-        raise StorageError(f"{path} does not say where its arrays are")
-    file = str(arrays["file"])
-    if Path(file).name != file:
-        raise StorageError(f"{path} names arrays outside its own folder")
-    try:
-        blob = (folder / file).read_bytes()
-    except OSError:
-        raise StorageError(f"{folder / file} is missing or cannot be read") from None
-    if hashlib.sha256(blob).hexdigest() != arrays["sha256"]:
-        raise StorageError(
-            f"{folder / file} was truncated or altered since it was saved: its checksum does not fit"
-        )
-    try:
-        return content, load(blob)
-    except SafetensorError as error:
-        raise StorageError(f"{folder / file} is not a safetensors file: {error}") from None
-
-
-def _digest(content: dict[str, Any]) -> str:
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return read_folder(AGENT, folder)

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from gymnasium.envs.registration import register
+
+if TYPE_CHECKING:
+    from rlcourse.envs.sb3 import SB3VecEnv, to_sb3
+
+__all__ = ["SB3VecEnv", "to_sb3"]
 
 
 def _register(name: str, entry_point: str) -> None:
@@ -41,3 +48,11 @@ _register("DynaMaze-v0", "maze.planning:DynaMaze")
 _register("BlockingMaze-v0", "maze.planning:BlockingMaze")
 _register("ShortcutMaze-v0", "maze.planning:ShortcutMaze")
 _register("FiniteWorld-v0", "finite.world:FiniteWorld")
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module 'rlcourse.envs' has no attribute {name!r}")
+    import importlib
+
+    return getattr(importlib.import_module("rlcourse.envs.sb3"), name)

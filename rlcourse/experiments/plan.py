@@ -24,6 +24,7 @@ _DECISIVE = (
     "agents/**/*.py",
     "envs/**/*.py",
     "mdp/*.py",
+    "nn/*.py",
     "streams*.py",
     *(f"experiments/{name}.py" for name in ("run", "recorder", "control")),
 )
@@ -76,8 +77,9 @@ def plan_suite(suite: Suite, *, seeds: list[int] | None = None) -> list[CellPlan
     for world, agent in suite.pairs():
         chosen = seeds or agent.seeds or world.seeds or suite.seeds
         try:
+            settings = agent.settings_in(world)
             learner, steps = build_learner(
-                agent.agent, world.env, chosen[:1], world.steps or suite.steps, agent.settings, world.settings
+                agent.agent, world.env, chosen[:1], world.steps or suite.steps, settings, world.settings
             )
         except UsageError as error:
             raise UsageError(f"{suite.path}: {agent.label} in {world.label}: {error}") from None
@@ -89,7 +91,7 @@ def plan_suite(suite: Suite, *, seeds: list[int] | None = None) -> list[CellPlan
                 env_id=world.env,
                 env_kwargs=world.settings,
                 agent_name=agent.agent,
-                agent_kwargs=agent.settings,
+                agent_kwargs=settings,
                 seeds=chosen,
                 steps=steps,
                 points=suite.points,

@@ -133,7 +133,8 @@ def _draw(axes: Axes, curves: Sequence[Curve], agents: Sequence[str], metric: st
     for curve in ordered:
         color, style = _style(curve, agents)
         mean = scale * curve.mean[metric]
-        label = f"{_final(mean[-1], metric)}{' ↑' if mean[-1] > top else ''}  {curve.agent}"
+        outside = " ↑" if mean[-1] > top else " ↓" if mean[-1] < bottom else ""
+        label = f"{_final(mean[-1], metric)}{outside}  {curve.agent}"
         axes.plot(curve.steps, mean, color=color, linestyle=style, label=label, lw=1.6)
         low, high = scale * curve.low[metric], scale * curve.high[metric]
         axes.fill_between(curve.steps, low, high, color=color, alpha=alpha, linewidth=0)
@@ -150,7 +151,7 @@ def _draw(axes: Axes, curves: Sequence[Curve], agents: Sequence[str], metric: st
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(axis="y", color="#dddddd", linewidth=0.6)
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
-    if metric == "regret" and top > 1000.0:
+    if max(-bottom, top) > 1000.0:
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
     axes.legend(
         loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False, fontsize="small", handlelength=3.2
@@ -161,7 +162,9 @@ def _final(value: float, metric: str) -> str:
     """Where a line ends, for the legend."""
     if metric == "regret":
         return f"{value:,.0f}" if abs(value) >= 10.0 or value == 0.0 else f"{value:.2f}"
-    return f"{value:.1f}" if METRICS[metric].percent else f"{value:.3f}"
+    if METRICS[metric].percent or abs(value) >= 100.0:
+        return f"{value:,.1f}"
+    return f"{value:.3f}"
 
 
 def _style(curve: Curve, agents: Sequence[str]) -> tuple[str, Any]:
@@ -175,7 +178,8 @@ def _style(curve: Curve, agents: Sequence[str]) -> tuple[str, Any]:
 def _limits(curves: Sequence[Curve], metric: str, scale: float) -> tuple[float, float]:
     """What the vertical axis shows: the learners.
 
-    A random player, or a learner who loses several times what most of them lose, may leave the picture.
+    A random player, or a learner who loses several times what most of them lose, may leave the picture; so may a beginning
+    that was very much worse than most of what follows.
     """
     learners = [curve for curve in curves if curve.agent_name not in REFERENCE_STYLES] or list(curves)
     shown = [*learners, *(curve for curve in curves if curve.agent_name in BEST_STYLES)]
@@ -188,5 +192,9 @@ def _limits(curves: Sequence[Curve], metric: str, scale: float) -> tuple[float, 
         return (-0.02 * high, high) if high > 0.0 else (-0.02, 1.0)
     if metric == "optimal":
         return -2.0, 102.0
+    if metric == "online_return":
+        most = high - scale * float(np.quantile([curve.mean[metric] for curve in learners], 0.25))
+        if high - low > 10.0 * most > 0.0:
+            low = high - 4.0 * most
     room = 0.06 * (high - low) or 1.0
     return low - room, high + room

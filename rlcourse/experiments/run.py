@@ -18,8 +18,8 @@ from rlcourse.agents.population import parse_seeds
 from rlcourse.errors import UsageError
 from rlcourse.experiments.cell import Cell, join
 from rlcourse.experiments.control import record_control
-from rlcourse.experiments.pool import check_pool, unordered
 from rlcourse.experiments.recorder import BanditRecorder
+from rlcourse.pool import check_pool, unordered
 from rlcourse.progress import progress_bar
 
 CHUNK = 500

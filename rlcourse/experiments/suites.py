@@ -21,6 +21,7 @@ anywhere else works as well. Nothing else has to be edited. A suite reads so:
     [[agents]]
     agent = "epsilon_greedy"
     settings = { initial_value = 0.0 }               # optional: settings of the agent
+    preset = true                                    # optional: first those that were tuned for the world
     sweep = { epsilon = [0.01, 0.1] }                # optional: one agent for every combination
     label = "greedy"                                 # optional: its name in tables and plots
     only = ["testbed"]                               # optional: the worlds it plays in, by id or label
@@ -42,6 +43,7 @@ from typing import Any
 
 from rlcourse.agents import AGENTS
 from rlcourse.agents.population import parse_seeds
+from rlcourse.agents.presets import preset
 from rlcourse.errors import UsageError, did_you_mean
 from rlcourse.experiments.metrics import HIGHER_IS_BETTER
 from rlcourse.experiments.plots import slug
@@ -53,7 +55,7 @@ MAIN_METRICS = tuple(HIGHER_IS_BETTER)
 
 _SUITE_KEYS = ("title", "description", "seeds", "steps", "points", "worlds", "agents")
 _WORLD_KEYS = ("env", "label", "settings", "sweep", "seeds", "steps", "main")
-_AGENT_KEYS = ("agent", "label", "settings", "sweep", "only", "skip", "seeds")
+_AGENT_KEYS = ("agent", "label", "settings", "sweep", "preset", "only", "skip", "seeds")
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,16 @@ class AgentEntry:
     skip: tuple[str, ...]
     """Ids and labels of worlds that it leaves out."""
     seeds: list[int] | None
+    preset: bool = False
+    """Whether settings that were tuned for the world come first."""
+
+    def settings_in(self, world: WorldEntry) -> dict[str, Any]:
+        """The settings that it has there.
+
+        Raises:
+            UsageError: there is no preset for this world.
+        """
+        return {**preset(self.agent, world.env), **self.settings} if self.preset else self.settings
 
     def plays_in(self, world: WorldEntry) -> bool:
         """Whether the suite pairs them."""
@@ -193,6 +205,9 @@ def _agents(entry: _Table, worlds: list[WorldEntry]) -> list[AgentEntry]:
         raise UsageError(f"{entry.where}: say only or skip, not both")
     only = entry.get("only", list, None)
     skip = entry.get("skip", list, [])
+    tuned = entry.content.get("preset", False)
+    if not isinstance(tuned, bool):
+        raise UsageError(f"{entry.where}: preset={tuned!r} must be true or false")
     known = {name for world in worlds for name in (world.label, world.env, short_name(world.env))}
     for key, names in (("only", only or []), ("skip", skip)):
         for name in names:
@@ -201,7 +216,9 @@ def _agents(entry: _Table, worlds: list[WorldEntry]) -> list[AgentEntry]:
                 hint = did_you_mean(str(name), shown, kind="world of the suite")
                 raise UsageError(f"{entry.where}, {key}: {hint}")
     return [
-        AgentEntry(agent, label, settings, None if only is None else tuple(only), tuple(skip), entry.seeds())
+        AgentEntry(
+            agent, label, settings, None if only is None else tuple(only), tuple(skip), entry.seeds(), tuned
+        )
         for label, settings in entry.sweep(agent)
     ]
 

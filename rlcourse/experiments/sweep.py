@@ -14,13 +14,13 @@ from rlcourse.experiments.cell import Cell
 from rlcourse.experiments.metrics import REFERENCES
 from rlcourse.experiments.plan import CellPlan, plan_suite
 from rlcourse.experiments.plots import plot_world, world_curves
-from rlcourse.experiments.pool import check_pool, unordered
 from rlcourse.experiments.rows import Row, to_csv, to_records, world_rows
 from rlcourse.experiments.run import CHUNK, run_chunk
 from rlcourse.experiments.store import Store
 from rlcourse.experiments.suites import Suite, load_suite
-from rlcourse.experiments.tables import LEGEND, to_markdown, to_terminal
+from rlcourse.experiments.tables import legend, to_markdown, to_terminal
 from rlcourse.folders import output_folder
+from rlcourse.pool import check_pool, unordered
 from rlcourse.progress import progress_bar
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ class Report:
         for table in to_terminal(self.rows, self._main(), console.width):
             console.print(table)
             console.print()
-        console.print(LEGEND, style="dim", highlight=False, width=min(console.width, 100))
+        console.print(legend(self.rows), style="dim", highlight=False, width=min(console.width, 100))
         console.print(f"Written to {self.out}", highlight=False, soft_wrap=True)
 
     def _main(self) -> dict[str, str | None]:

@@ -152,21 +152,34 @@ def _interval(row: Row, digits: int) -> str:
     return f"{_number(row.ci_low, digits)} .. {_number(row.ci_high, digits)}"
 
 
-LEGEND = (
-    "Per world, best first; means over the seeds, 95% bootstrap (BCa) interval of the mean. reward: per step; "
-    "total: in all; regret: reward lost against the best arm, in all; optimal: share of pulls of a best arm; "
-    "gap: reward per step below the best possible. Where there is episode after episode, return: of the policy in the end; "
-    "online: while learning; success: share of episodes; optimal: share of states with an optimal action; gap: what the "
-    "policy is worth below the best possible, exactly; 95% after: steps until it was worth 95% of that. "
-    "*: not behind the best learner (differences over the same seeds, 95%)."
+_LEGEND_FIRST = "Per world, best first; means over the seeds, 95% bootstrap (BCa) interval of the mean."
+_LEGEND_CONTROL = (
+    "return: of the policy in the end; online: of the episodes while learning; success: share of episodes; optimal: share of "
+    "states with an optimal action; gap: how much less return the policy brings than the best one, exactly; regret: return "
+    "lost against a clairvoyant, in all; 95% after: steps until the policy was worth 95% of the best."
 )
+_LEGEND_GAMES = (
+    "reward: per step; total: in all; regret: reward lost against the best arm, in all; optimal: share of pulls of a best "
+    "arm; gap: reward per step below the best possible."
+)
+_LEGEND_LAST = "*: not behind the best learner (differences over the same seeds, 95%)."
+
+
+def legend(rows: Sequence[Row]) -> str:
+    """What the columns mean; bandits and worlds of episodes have columns of the same name."""
+    control = {row.env for row in rows if row.metric == "return"}
+    games = {row.env for row in rows} - control
+    parts = [_LEGEND_CONTROL] * bool(control) + [_LEGEND_GAMES] * bool(games)
+    if control and games:
+        parts = [f"Where there is episode after episode, {_LEGEND_CONTROL}", f"In bandits, {_LEGEND_GAMES}"]
+    return " ".join([_LEGEND_FIRST, *parts, _LEGEND_LAST])
 
 
 def to_markdown(
     rows: Sequence[Row], main: dict[str, str | None], *, title: str, failures: Sequence[str]
 ) -> str:
     """The rankings as Markdown."""
-    parts = [f"# {title}", LEGEND]
+    parts = [f"# {title}", legend(rows)]
     for ranking in rankings(rows, main):
         lines = [f"## {ranking.env}", "", f"{ranking.caption}.", ""]
         lines.append("| " + " | ".join(ranking.header) + " |")

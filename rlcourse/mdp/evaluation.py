@@ -21,6 +21,8 @@ _BLOCK = 50_000
 """States, over all policies, in one linear system: some hundred megabytes of factors for a maze."""
 SMALL = 2_000
 """States up to which a policy is always solved directly: the factors of a matrix without structure grow with the square."""
+_ENDLESS = 2.0**44
+"""Steps before the end, on average, that are as good as endless: rounding has taken most digits of their sum."""
 _FAR = 0.999
 """Discount above which it is solved directly at any size: sweeps need some 30 / (1 - gamma)."""
 
@@ -35,9 +37,9 @@ def evaluate_policy(mdp: FiniteMDP, policy: ArrayLike, gamma: float, *, horizon:
     they move no value by more than rounding. Either way the error is that of float64, some 1e-14 max|V| / (1 - gamma).
 
     With gamma = 1 the value is the limit of the expected return as the number of steps grows. A policy that may walk for ever
-    where the rewards average below zero has -inf; above zero, +inf; nothing, if there are no rewards. NaN stands where there
-    is no such limit: rewards in a circle that cancel, or a chance of both infinities. `mdp.start_value(V)` keeps
-    infinities out that cannot be reached from the start.
+    where the rewards average below zero has -inf; above zero, +inf; nothing, if there are no rewards. One that ends only after
+    more than 2^44 steps counts as one that walks for ever. NaN stands where there is no such limit: rewards in a circle that
+    cancel, or a chance of both infinities. `mdp.start_value(V)` keeps infinities out that cannot be reached from the start.
 
     Args:
         mdp: the model.
@@ -176,7 +178,7 @@ def _total(chain: Sparse, reward: Floats, ending: Bools) -> Floats:
     closed[label[ending]] = False
     closed[label[row[label[row] != label[chain.indices]]]] = False
     if not closed.any():
-        return _solve(chain, reward, 1.0)
+        return _solve_without_discount(chain, reward)
 
     V = np.zeros(size)
     inside = closed[label]
@@ -191,7 +193,34 @@ def _total(chain: Sparse, reward: Floats, ending: Bools) -> Floats:
     neither = _can_reach(chain, inside & (paid & (average == 0.0))[label])
     V[up], V[down], V[neither | (up & down)] = np.inf, -np.inf, np.nan
     others = np.flatnonzero(~(inside | up | down | neither))
-    V[others] = _solve(chain[others][:, others], reward[others], 1.0)
+    V[others] = _solve_without_discount(chain[others][:, others], reward[others])
+    return V
+
+
+def _solve_without_discount(chain: Sparse, reward: Floats) -> Floats:
+    """V = r + P V of a chain that comes to an end; infinite where that takes more than `_ENDLESS` steps.
+
+    Such a chain leaves some set of states so seldom that 1 - P has no inverse in float64.
+    """
+    from scipy.sparse.csgraph import connected_components
+
+    try:
+        V = _solve(chain, reward, 1.0)
+    except RuntimeError:  # a pivot is 0: only the part in which it stands is endless
+        count, label = connected_components(chain, directed=True, connection="weak")
+        if count == 1:
+            V = _solve(chain, reward, 1.0 - 2.0**-50)
+        else:
+            V = np.empty(len(reward))
+            for part in np.split(np.argsort(label, kind="stable"), np.cumsum(np.bincount(label))[:-1]):
+                V[part] = _solve_without_discount(chain[part][:, part], reward[part])
+    endless = np.abs(V) > _ENDLESS * np.abs(reward).max(initial=0.0)
+    if endless.any():
+        paid = (reward > 0.0).any(), (reward < 0.0).any()
+        sign = (
+            np.sign(V) if all(paid) else 1.0 if paid[0] else -1.0
+        )  # of what is all rounding, the sign is, too
+        V = np.where(endless, sign * np.inf, V)
     return V
 
 

@@ -25,22 +25,25 @@ from rlcourse.errors import UsageError, did_you_mean
 
 
 class _StraightThrough(Function):
-    """A step forward, the identity backward."""
+    """A step forward, the identity between -1 and 1 backward."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
+        ctx.save_for_backward(x)
         return (x >= 0).to(x.dtype)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> Tensor:
-        return grads[0]
+        (x,) = ctx.saved_tensors
+        return grads[0] * (x.abs() <= 1)
 
 
 class Step(nn.Module):
     """The threshold unit of McCulloch & Pitts (1943): 1 where x >= 0, else 0.
 
-    Its derivative is 0 wherever it exists, so nothing could be learned through it. Backward it passes the gradient on as the
-    identity would: the straight-through estimator of Bengio, Leonard & Courville (2013).
+    Its derivative is 0 wherever it exists, so nothing could be learned through it. Backward it passes the gradient straight
+    through where |x| <= 1 and stops it elsewhere: equation 4 of Hubara et al. (2016), "Binarized neural networks". Without
+    the bound, of Bengio, Leonard & Courville (2013), a unit is still pushed where the push changes nothing, and few learn XOR.
     """
 
     def forward(self, x: Tensor) -> Tensor:

@@ -51,3 +51,23 @@ class Embedding(Stacked):
     def member(self, k: int) -> nn.Embedding:
         """See `Stacked.member`."""
         return nn.Embedding(self.n_values, self.width, _weight=copied(self.weight, k))
+
+
+class OneHot(nn.Module):
+    """1 at the index and 0 elsewhere: int64 `[S, B, ...] -> [S, B, ..., n_values]`, in the precision of the network.
+
+    Args:
+        n_values: how many indices there are, from 0.
+    """
+
+    def __init__(self, n_values: int) -> None:
+        super().__init__()
+        self.n_values = n_values
+        # goes along when the network is moved to another precision
+        self.register_buffer("one", torch.ones(()), persistent=False)
+
+    one: Tensor
+
+    def forward(self, index: Tensor) -> Tensor:
+        """See the class."""
+        return functional.one_hot(index, self.n_values).to(self.one.dtype)

@@ -65,8 +65,7 @@ class Linear(Stacked):
 
 def affine(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """The product x W + b, `[S, B, ..., in]` by `[S, in, out]` and `[S, 1, out]`."""
-    lead = x.shape[:-1]
-    rows = x.reshape(x.shape[0], -1, x.shape[-1])
+    rows = x if x.dim() == 3 else x.reshape(x.shape[0], -1, x.shape[-1])
     if weight.shape[2] <= FEW and rows.shape[1] > 1:
         y = torch.bmm(weight.transpose(1, 2), rows.transpose(1, 2)).transpose(1, 2)
         y = y if bias is None else y + bias
@@ -74,7 +73,7 @@ def affine(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         y = torch.bmm(rows, weight)
     else:
         y = torch.baddbmm(bias, rows, weight)
-    return y if len(lead) == 2 else y.reshape(*lead, weight.shape[2])
+    return y if x.dim() == 3 else y.reshape(*x.shape[:-1], weight.shape[2])
 
 
 class Flatten(nn.Module):

@@ -136,6 +136,8 @@ class Optimiser:
 
     def _step(self) -> None:
         """Move, each member by its own rate."""
+        # torch's fused kernels do not say that they have changed the weights
+        torch.autograd.graph.increment_version(self.parameters)
         if self._share is None:
             self.torch.step()
             return

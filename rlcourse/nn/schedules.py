@@ -22,17 +22,29 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any
 
 from rlcourse.checks import check_count, check_number
-from rlcourse.errors import UsageError, did_you_mean
+from rlcourse.nn.named import make_named, spec_of
+
+
+class Schedule(ABC):
+    """A number as a function of the step."""
+
+    @abstractmethod
+    def __call__(self, step: int) -> float:
+        """The value at a step of at least 0."""
+
+    def to_json(self) -> dict[str, Any]:
+        """What `make_schedule` makes the same one from: the name and the fields."""
+        return spec_of(SCHEDULES, self)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Schedule:
-    """A number as a function of the step; the base of all, which stays where it begins."""
+class Constant(Schedule):
+    """Always the same; the base of those that begin somewhere."""
 
     initial: float = 1.0
     """The value at step 0."""
@@ -43,25 +55,16 @@ class Schedule:
             value = getattr(self, field.name)
             if field.type == "int":
                 check_count(field.name, value)
-            elif field.type == "float":
+            else:
                 check_number(field.name, value)
 
     def __call__(self, step: int) -> float:
-        """The value at a step of at least 0."""
+        """See `Schedule`."""
         return self.initial
 
-    def to_json(self) -> dict[str, Any]:
-        """What `make_schedule` makes the same one from: the name and the fields."""
-        return {"name": _name_of(self), **dataclasses.asdict(self)}
-
 
 @dataclass(frozen=True, kw_only=True)
-class Constant(Schedule):
-    """Always the same."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Step(Schedule):
+class Step(Constant):
     """A factor after every so many steps."""
 
     every: int
@@ -73,7 +76,7 @@ class Step(Schedule):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Exponential(Schedule):
+class Exponential(Constant):
     """A factor after every step, down to a floor."""
 
     factor: float
@@ -85,7 +88,7 @@ class Exponential(Schedule):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Polynomial(Schedule):
+class Polynomial(Constant):
     """A power of the share of the way that is left."""
 
     steps: int
@@ -98,7 +101,7 @@ class Polynomial(Schedule):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Linear(Schedule):
+class Linear(Constant):
     """A straight line, as far as it goes."""
 
     steps: int
@@ -111,7 +114,7 @@ class Linear(Schedule):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cosine(Schedule):
+class Cosine(Constant):
     """Half a cosine (Loshchilov & Hutter 2017, "SGDR", equation 5)."""
 
     steps: int
@@ -123,7 +126,7 @@ class Cosine(Schedule):
 
 
 @dataclass(frozen=True, kw_only=True)
-class WarmRestarts(Schedule):
+class WarmRestarts(Constant):
     """Half cosines one after the other, each `growth` times as long as the last (Loshchilov & Hutter 2017, "SGDR")."""
 
     period: int
@@ -142,7 +145,7 @@ class WarmRestarts(Schedule):
 
 
 @dataclass(frozen=True, kw_only=True)
-class WarmUp:
+class WarmUp(Schedule):
     """Straight up to where another schedule begins, and then that one (Goyal et al. 2017, section 2.2)."""
 
     steps: int
@@ -164,19 +167,8 @@ class WarmUp:
         share = step / self.steps
         return float(self.then(0)) * (self.start + (1.0 - self.start) * share)
 
-    def to_json(self) -> dict[str, Any]:
-        """See `Schedule.to_json`."""
-        return {
-            "name": _name_of(self),
-            "steps": self.steps,
-            "start": self.start,
-            "then": self.then.to_json(),
-        }
 
-
-AnySchedule = Schedule | WarmUp
-
-SCHEDULES: dict[str, type[AnySchedule]] = {
+SCHEDULES: dict[str, type[Schedule]] = {
     "constant": Constant,
     "step": Step,
     "exponential": Exponential,
@@ -188,7 +180,7 @@ SCHEDULES: dict[str, type[AnySchedule]] = {
 }
 
 
-def make_schedule(spec: Any = "constant", **options: Any) -> AnySchedule:
+def make_schedule(spec: Any = "constant", **options: Any) -> Schedule:
     """A schedule by its name.
 
     Args:
@@ -199,32 +191,10 @@ def make_schedule(spec: Any = "constant", **options: Any) -> AnySchedule:
     Raises:
         UsageError: an unknown name or option, one that is missing, or a value out of range.
     """
-    if isinstance(spec, (Schedule, WarmUp)):
-        return dataclasses.replace(spec, **options) if options else spec
-    if isinstance(spec, Mapping):
-        options = {**{str(key): value for key, value in spec.items()}, **options}
-        spec = options.pop("name", None)
-    elif isinstance(spec, (int, float)) and not isinstance(spec, bool):
+    if isinstance(spec, (int, float)) and not isinstance(spec, bool):
         spec, options = "constant", {"initial": spec, **options}
-    if not isinstance(spec, str) or spec not in SCHEDULES:
-        raise UsageError(did_you_mean(str(spec), SCHEDULES, kind="schedule"))
-    kind = SCHEDULES[spec]
-    fields = dataclasses.fields(kind)
-    for name in options:
-        if name not in {field.name for field in fields}:
-            known = [field.name for field in fields]
-            raise UsageError(did_you_mean(name, known, kind=f"option of schedule {spec}"))
-    missing = [
-        field.name for field in fields if field.default is dataclasses.MISSING and field.name not in options
-    ]
-    if missing:
-        raise UsageError(f"schedule {spec!r} needs {' and '.join(missing)}")
-    return kind(**options)
+    return make_named(SCHEDULES, "schedule", spec, options)
 
 
 def _cosine(of: Cosine | WarmRestarts, share: float) -> float:
     return of.final + (of.initial - of.final) * (1.0 + math.cos(math.pi * share)) / 2.0
-
-
-def _name_of(schedule: AnySchedule) -> str:
-    return next(name for name, kind in SCHEDULES.items() if kind is type(schedule))

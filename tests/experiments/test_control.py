@@ -79,6 +79,13 @@ def test_value_iteration_is_the_upper_end() -> None:
     assert cell.scores["steps_to_95"].tolist() == [cell.steps[0]] * 2
 
 
+def test_who_comes_to_the_goal_too_late_is_not_worth_95_percent() -> None:
+    """A random player finds every exit in the end, but the rooms are closed after 500 steps."""
+    cell = run_cell("random", "FourRooms-v0", seeds=2, steps=40, points=2)
+    assert cell.scores["gap"].min() > 0.3
+    assert cell.scores["steps_to_95"].tolist() == [40.0, 40.0]
+
+
 def test_what_cannot_be_known_is_left_out() -> None:
     cell = run_cell("random", "CartPole-v1", seeds=2, steps=100)
     assert set(cell.scores) == {"return", "online_return"}

@@ -13,9 +13,9 @@ import pytest
 
 from rlcourse.errors import StorageError, UsageError
 from rlcourse.experiments import run_cell, run_suite, sweep
-from rlcourse.experiments.pool import check_pool, unordered
 from rlcourse.experiments.rows import TIMING
 from rlcourse.experiments.store import Store
+from rlcourse.pool import check_pool, unordered
 
 SUITE = """
 title = "Small"

@@ -11,9 +11,9 @@ from rich.console import Console
 
 from rlcourse.experiments.cell import Cell
 from rlcourse.experiments.plan import CellPlan
-from rlcourse.experiments.plots import OKABE_ITO, plot_world, slug, world_curves
+from rlcourse.experiments.plots import OKABE_ITO, Curve, _limits, plot_world, slug, world_curves
 from rlcourse.experiments.rows import to_csv, to_records, world_rows
-from rlcourse.experiments.tables import rankings, to_markdown, to_terminal
+from rlcourse.experiments.tables import legend, rankings, to_markdown, to_terminal
 
 G = np.random.default_rng(0)
 
@@ -146,6 +146,35 @@ def test_markdown_lists_rankings_and_failures() -> None:
     assert "| **ucb** \\* | " in text
     assert "| softmax | " in text
     assert "- x in y: z" in text
+
+
+def test_the_legend_explains_the_columns_that_there_are() -> None:
+    bandit = world_rows(CELLS)
+    maze = [replace(row, env="Maze-v0", metric="return") for row in bandit]
+    assert "gap: reward per step below the best possible" in legend(bandit)
+    assert "episodes" not in legend(bandit)
+    assert "gap: how much less return" in legend(maze)
+    assert "reward" not in legend(maze)
+    both = legend([*bandit, *maze])
+    assert both.index("Where there is episode after episode, return") < both.index(
+        "In bandits, reward: per step"
+    )
+    assert legend(bandit) in to_markdown(bandit, {}, title="Title", failures=[])
+
+
+def test_one_who_collapses_does_not_flatten_the_others() -> None:
+    def curve(agent: str, values: list[float]) -> Curve:
+        mean = {"online_return": np.array(values)}
+        return Curve("Cliff", agent, agent, 9, np.arange(1, len(values) + 1), mean, mean, mean)
+
+    learners = [curve(f"q{k}", [-2_000.0, -400.0, *[-20.0 - k] * 38]) for k in range(6)]
+    bottom, top = _limits([*learners, curve("lost", [-30_000.0] * 40)], "online_return", 1.0)
+    assert -20.0 < top < 0.0
+    assert -200.0 < bottom < -25.0
+    steady = [curve(f"q{k}", [0.0, *np.linspace(1.0, 9.0, 9)]) for k in range(3)]
+    bottom, top = _limits(steady, "online_return", 1.0)
+    assert bottom < 0.0
+    assert top > 9.0
 
 
 def test_pictures_are_written_for_every_metric_and_for_twenty_agents(tmp_path: Path) -> None:

@@ -147,6 +147,37 @@ def test_a_chance_of_both_infinities_is_no_number():
     np.testing.assert_array_equal(V, [np.nan, np.inf, -np.inf, np.inf])
 
 
+def climb(cells):
+    """Cells in a row, the exit beyond the last one: action 0 goes up with a chance of 1/10, else down, action 1 of 9/10."""
+    prob, following = np.zeros((cells + 1, 2, 2)), np.zeros((cells + 1, 2, 2), np.int64)
+    prob[:, :] = [[0.9, 0.1], [0.1, 0.9]]
+    for x in range(cells):
+        following[x] = [max(x - 1, 0), x + 1]
+    following[cells] = cells
+    ended = np.zeros(prob.shape, np.bool_)
+    ended[cells - 1, :, 1] = ended[cells] = True
+    reward = np.where(np.arange(cells + 1) < cells, -1.0, 0.0)[:, None, None] * np.ones(prob.shape)
+    return FiniteMDP.from_table(prob, following, reward, ended, start=np.eye(cells + 1)[0])
+
+
+@pytest.mark.parametrize("cells", [1, 5, 9, 14, 18, 25, 60])
+def test_who_hardly_ever_ends_never_ends(cells):
+    """From cell k one is at k + 1 after e_k = (1 + (1 - p) e_{k-1}) / p steps; up to some 10^13 float64 can tell."""
+    right = []
+    for p in (0.1, 0.9):
+        steps = [1.0 / p]
+        for _ in range(1, cells):
+            steps.append((1.0 + (1.0 - p) * steps[-1]) / p)
+        right.append(-sum(steps))
+    V = evaluate_policy(climb(cells), np.tile([[0], [1], [0]], cells + 1), 1.0)[:, 0]
+    if cells < 14:
+        np.testing.assert_allclose(V, [right[0], right[1], right[0]], rtol=1e-6)
+    else:
+        assert right[0] < -3e13
+        assert V[[0, 2]].tolist() == [-np.inf, -np.inf]
+        np.testing.assert_allclose(V[1], right[1], rtol=1e-10)
+
+
 def test_infinities_where_nothing_begins_play_no_part():
     mdp = chain([(0, 3.0, True)], [(1, -1.0)])
     V = evaluate_policy(mdp, np.zeros((2, 2), np.int64), 1.0)

@@ -149,6 +149,22 @@ def policy_network(codec: Codec, size: int, n_out: int, config: Any, *, gain: fl
     return Sequential(*layers, Linear(size, n, n_out, law="orthogonal", gain=gain))
 
 
+def is_plain(network: Sequential) -> bool:
+    """Whether a network is nothing but layers and activations by turns, after the features."""
+    first, *others = network
+    layers = all(isinstance(layer, Linear) for layer in others[::2])
+    return isinstance(first, Features) and not first.codec.is_image and layers
+
+
+def plain_weights(network: Sequential) -> list[tuple[Tensor, Tensor]]:
+    """The weights `[S, in, out]` and biases `[S, 1, out]` of the layers of a plain network."""
+    return [
+        (layer.weight, layer.bias)
+        for layer in network
+        if isinstance(layer, Linear) and layer.bias is not None
+    ]
+
+
 def argmax_actions(values: Tensor) -> Any:
     """The first of the best actions, int64, as NumPy has it."""
     return torch.argmax(values, dim=-1).cpu().numpy()

@@ -22,9 +22,9 @@ from pathlib import Path
 from typing import Any
 
 _PACKAGE = Path(__file__).parents[2]
-_OPTIONS: dict[str, Any] = {"error_model": "numpy", "_nrt": False}
-"""Without `_nrt` Numba counts references to arrays within the loops, which costs more than the rules. Nothing here makes an
-array, so there is nothing to count."""
+_OPTIONS: dict[str, Any] = {"error_model": "numpy", "_nrt": False, "forceinline": True}
+"""Two things would cost more than the rules do. With `_nrt` Numba counts references to arrays; nothing here makes an array, so
+there is nothing to count. Without `forceinline` LLVM calls the longer rules, and every call lays all tables on the stack."""
 
 
 class Compiled:

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 PLAYERS = {"random": duel_loops.RANDOM, "greedy": duel_loops.GREEDY}
 """The opponents that need no training."""
+SAVED = "agent.json"
+"""What the folder of every saved agent holds. The agent itself is loaded when the first game begins."""
 
 
 @dataclass(frozen=True)
@@ -57,9 +59,13 @@ class CandyDuel(MazeRules):
             raise UsageError(
                 f"opponent={self.opponent!r} must be 'random', 'greedy' or the folder of a saved agent"
             )
-        if self.opponent not in PLAYERS and not os.path.isdir(self.opponent):
+        if self.opponent in PLAYERS:
+            return
+        if not os.path.isdir(self.opponent):
             hint = did_you_mean(self.opponent, PLAYERS, kind="opponent")
             raise UsageError(f"opponent: {hint} (or the folder of a saved agent; there is none of this name)")
+        if not os.path.isfile(os.path.join(self.opponent, SAVED)):
+            raise UsageError(f"opponent={self.opponent!r} holds no saved agent: there is no {SAVED} in it")
 
     def check_map(self) -> None:
         """See `MazeOptions.check_map`."""

@@ -197,6 +197,8 @@ class CandyMazeLevels(LevelMaze):
     def compiled(self, state: State) -> None:
         """See `Rules.compiled`; where every episode has a map of its own, tables learn little."""
 
+    level_an_episode = True
+
     def versions(self, state: State) -> NDArray[np.float64]:
         """See `Rules.versions`: the level seed in two parts that a float64 holds, the start, where candies tend to lie."""
         core = state["core"]

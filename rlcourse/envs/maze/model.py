@@ -41,6 +41,10 @@ SCORE = world.FIRST_WALKER + world.SCORE
 
 _BYTES_ASSEMBLY = 150
 """What an outcome takes while it is sorted into the model; measured."""
+_BYTES_KNOWN = 200
+"""What a situation takes, beside its key, in the dictionary of those that were found; measured."""
+_CHECKED = 10_000
+"""After so many new situations it is asked again whether they are too many."""
 
 
 class Rows(NamedTuple):
@@ -126,23 +130,24 @@ class ModelBuilder:
         """States are numbered as they are found; the last one is the end."""
         first, _ = self.starts()
         row, key = first.core[0].nbytes + first.cells[0].nbytes, self.keys(first).itemsize
-        beside = 4 * row + 3 * key + _BYTES_ASSEMBLY * len(self.actions) * self.outcomes
+        beside = 4 * row + key + _BYTES_KNOWN + _BYTES_ASSEMBLY * len(self.actions) * self.outcomes
+        known: dict[bytes, int] = {}
         layers: list[Rows] = []
-        known = self.keys(first)[:0]
-        numbers = np.zeros(0, np.int64)  # of the known keys, which are sorted
         found = first
         while len(found.core):
-            keys, places = np.unique(self.keys(found), return_index=True)
-            fresh = ~np.isin(keys, known)
-            if not fresh.any():
-                break
-            layer = found.take(places[fresh])
-            layers.append(layer)
-            numbers = np.concatenate([numbers, len(known) + np.arange(len(layer.core))])
-            known = np.concatenate([known, keys[fresh]])
-            order = np.argsort(known)
-            known, numbers = known[order], numbers[order]
+            fresh: dict[bytes, int] = {}
+            for place, one in enumerate(self.keys(found).tolist()):
+                if one not in known and one not in fresh:
+                    fresh[one] = place
+                    if len(fresh) % _CHECKED == 0:
+                        check_model_size(
+                            len(known) + len(fresh), len(self.actions), self.outcomes, beside=beside
+                        )
+            order = sorted(fresh)
+            known.update(zip(order, itertools.count(len(known))))
             check_model_size(len(known), len(self.actions), self.outcomes, beside=beside)
+            layer = found.take(np.array([fresh[one] for one in order], np.intp))
+            layers.append(layer)
             found = _join(
                 [
                     after.take(np.flatnonzero(~ended & (chances > 0.0)))
@@ -153,7 +158,8 @@ class ModelBuilder:
         end = len(known)
 
         def number(rows: Rows, ended: NDArray[np.bool_]) -> NDArray[np.int64]:
-            found = numbers[np.minimum(np.searchsorted(known, self.keys(rows)), end - 1)]
+            keys = self.keys(rows).tolist()
+            found = np.fromiter((known.get(one, end) for one in keys), np.int64, len(keys))
             return np.where(ended, end, found)
 
         return self.assemble(_join(layers), number, np.array([end]))

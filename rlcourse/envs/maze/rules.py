@@ -316,6 +316,29 @@ class MazeRules(MazeOptions, Rules):
         phase = np.searchsorted(self.grid.changes, state["core"][:, world.LIFE], side="right")
         return np.concatenate([phase[:, None], state["odds"]], axis=1)
 
+    level_an_episode: ClassVar[bool] = False
+    """Whether every episode has a map of its own."""
+
+    def states_seen(self, state: State) -> Any:
+        """What is observed in every state of the model, in the order of its numbers, `[X, ...]`.
+
+        Args:
+            state: of copies, of which the first says how the walls stand.
+
+        Returns:
+            `None` where what is observed depends on more: on visits, the time, the last step, chances that change.
+        """
+        more = self.counts_history or self.feedback or self.shown_steps is not None or self.drift != "none"
+        if more or self.level_an_episode or self.observation == "full":
+            return None
+        builder = self.model_builder(self, {name: array[:1] for name, array in state.items()})
+        rows, _ = builder.every_row()
+        copies = self.allocate(len(rows.core))
+        for name, array in copies.items():
+            array[...] = state[name][:1]
+        copies["core"][...], copies["cells"][...] = rows.core, rows.cells
+        return self.observe(copies)
+
     @property
     def model_builder(self) -> Any:
         """The class that builds the finite model; loaded when it is asked for."""

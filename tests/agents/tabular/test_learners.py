@@ -13,28 +13,32 @@ import pytest
 import rlcourse
 from rlcourse.agents import load_agent, make_agent
 from rlcourse.errors import UsageError
-from tests.agents.tabular.worlds import ICE, LEARNERS, assert_same, build, watch
+from tests.agents.tabular.worlds import ICE, LEARNERS, assert_same, build, in_model, watch
 
 every_learner = pytest.mark.parametrize("name", LEARNERS)
+every_kind = pytest.mark.parametrize(
+    "name", ["q_learning", "n_step_sarsa", "monte_carlo", "tabular_actor_critic"]
+)
+"""From the next step, from several, from the end of an episode; and a policy."""
 STEPS = 150
 """A dozen episodes in the small maze."""
 
 
 @every_learner
 def test_member_equals_solo(name: str) -> None:
-    population = build(name, [11, 0, 5, 2**40]).learn(STEPS)
+    population = in_model(name, [11, 0, 5, 2**40]).learn(STEPS)
     for k, seed in ((0, 11), (3, 2**40)):
-        assert_same(population, build(name, [seed]).learn(STEPS), [k])
-        assert_same(population.member(k), build(name, [seed]).learn(STEPS))
+        assert_same(population, in_model(name, [seed]).learn(STEPS), [k])
+        assert_same(population.member(k), in_model(name, [seed]).learn(STEPS))
     assert len(np.unique(population.visits, axis=0)) == 4
 
 
 @every_learner
 def test_learning_in_pieces_saved_copied_and_pickled_is_learning_at_once(name: str, tmp_path: Any) -> None:
-    whole = build(name, 3).learn(STEPS)
-    assert_same(whole, build(name, 3).learn(1).learn(37).learn(STEPS - 38))
+    whole = in_model(name, 3).learn(STEPS)
+    assert_same(whole, in_model(name, 3).learn(1).learn(37).learn(STEPS - 38))
     for cut in (0, 7, 65):
-        agent = build(name, 3)
+        agent = in_model(name, 3)
         if cut:
             agent.learn(cut)
         twins = [load_agent(agent.save(tmp_path / str(cut))), copy.deepcopy(agent)]
@@ -47,7 +51,7 @@ def test_learning_in_pieces_saved_copied_and_pickled_is_learning_at_once(name: s
 
 @every_learner
 def test_asking_does_not_disturb_learning(name: str) -> None:
-    agent, twin = build(name, 3).learn(50), build(name, 3).learn(50)
+    agent, twin = in_model(name, 3).learn(50), in_model(name, 3).learn(50)
     table = np.arange(12).reshape(3, 4) % agent.n_states
     best, _ = agent.predict(table)
     if name != "td_prediction":  # which follows the policy that it evaluates: any action, here
@@ -63,7 +67,7 @@ def test_asking_does_not_disturb_learning(name: str) -> None:
 
 @every_learner
 def test_the_account_of_what_was_earned(name: str) -> None:
-    agent = build(name, 2)
+    agent = in_model(name, 2)
     total, over = np.zeros(2), np.zeros(2)
     for _ in range(60):
         before = agent.earned + agent.running
@@ -106,7 +110,7 @@ def test_what_does_not_fit_is_refused(name: str) -> None:
             make_agent(name, world)
         assert "\n" not in str(caught.value)
     with pytest.raises(UsageError, match="more than 4 GiB"):
-        build(name, 100_000, {"layout": "candy8"})
+        make_agent(name, "CandyDuel-v0", seeds=2_000)
 
 
 def test_observations_that_are_none_are_refused() -> None:
@@ -139,7 +143,19 @@ def test_the_compiled_loop_is_the_loop_of_steps(name: str, options: dict[str, An
     assert compiled.episodes.sum() > 5
 
 
-@every_learner
+@every_kind
+def test_in_mazes_too_the_compiled_loop_is_the_loop_of_steps(name: str) -> None:
+    """The loop is the same one, and so are the rules of the world; of these, the ones for mazes."""
+    compiled, stepped = build(name, 3), build(name, 3)
+    assert compiled._compiled_world() is not None
+    for _ in range(2):
+        watch(stepped, STEPS)
+        assert_same(stepped, compiled.learn(STEPS))
+        stepped, compiled = compiled, stepped
+    assert compiled.episodes.sum() > 5
+
+
+@every_kind
 def test_the_compiled_loop_has_the_law_of_the_world(name: str) -> None:
     """A maze and its model: with another luck, the same distribution of what is earned in the first episodes."""
     options = {**ICE, "slip": 0.0}

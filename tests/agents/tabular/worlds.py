@@ -31,6 +31,14 @@ def build(
     return agent
 
 
+def in_model(name: str, seeds: Any = 1, **settings: Any) -> TabularAgent:
+    """A population in the model of the maze on ice: of a rule there is one compiled loop for all worlds that are models."""
+    options = {"env": "rlcourse/CandyMaze-v0", "settings": ICE, "max_steps": ICE["max_steps"]}
+    agent = make_agent(name, "FiniteWorld-v0", seeds=seeds, env_kwargs=options, **settings)
+    assert isinstance(agent, TabularAgent)
+    return agent
+
+
 class Step(NamedTuple):
     """One step of one member."""
 

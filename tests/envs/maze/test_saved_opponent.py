@@ -159,3 +159,5 @@ def test_who_cannot_play_is_refused_in_one_line(trained, tmp_path):
             game(who, **options)
         assert "opponent" in str(error.value)
         assert "\n" not in str(error.value)
+    with pytest.raises(UsageError, match=r"holds no saved agent: there is no agent\.json in it"):
+        gymnasium.make("rlcourse/CandyDuel-v0", opponent=str(tmp_path / "empty"))  # before any game begins

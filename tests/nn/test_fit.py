@@ -1,0 +1,333 @@
+"""Fitting: members apart, stopping, best weights, curves; a fit that was killed ends as one that was not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from rlcourse.errors import StorageError, UsageError
+from rlcourse.nn.data import Dataset, split
+from rlcourse.nn.dropout import Dropout
+from rlcourse.nn.fit import FitResult, fit, predict
+from rlcourse.nn.linear import Linear
+from rlcourse.nn.losses import make_loss
+from rlcourse.nn.metrics import measure
+from rlcourse.nn.optimisers import Optimiser
+from rlcourse.nn.stack import Sequential
+from rlcourse.nn.trainer import CHECKPOINT
+from rlcourse.storage import read_folder, write_folder
+from rlcourse.streams import Streams
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(90, 4))
+Y = X @ np.array([1.0, -2.0, 0.5, 0.0]) + 0.3 * RNG.normal(size=90)
+TRAIN, VALIDATION = split(Dataset(X, Y[:, None]), 2 / 3, 1 / 3)
+XOR = Dataset(np.array([[0, 0], [0, 1], [1, 0], [1, 1]], np.float32), np.array([0, 1, 1, 0]))
+BUSY: dict[str, Any] = {
+    "optimiser": "adam",
+    "learning_rate": 0.01,
+    "batch_size": 16,
+    "augment": [{"name": "noise", "scale": 0.1}],
+    "schedule": {"name": "cosine", "steps": 60},
+    "max_grad_norm": 1.0,
+    "ridge": 1e-3,
+}
+
+
+def network(seeds: Any, n_in: int = 4, hidden: int = 16, dropout: float = 0.2) -> Sequential:
+    size = len(seeds)
+    model = Sequential(Linear(size, n_in, hidden), nn.Tanh(), Dropout(size, dropout), Linear(size, hidden, 1))
+    model.initialise(Streams.from_seeds(seeds, "weights"))
+    return model
+
+
+def weights(model: nn.Module) -> dict[str, Tensor]:
+    return {name: value.clone() for name, value in model.state_dict().items()}
+
+
+def assert_equal(a: dict[str, Tensor], b: dict[str, Tensor]) -> None:
+    assert a.keys() == b.keys()
+    for name in a:
+        assert torch.equal(a[name], b[name]), name
+
+
+def assert_same_results(a: FitResult, b: FitResult) -> None:
+    for name, value in vars(a).items():
+        if name == "metrics":
+            assert value.keys() == b.metrics.keys()
+            for metric, curve in value.items():
+                np.testing.assert_array_equal(curve, b.metrics[metric])
+        else:
+            np.testing.assert_array_equal(value, getattr(b, name))
+
+
+@pytest.mark.parametrize("loss", ["logistic", "hinge", "squared"])
+def test_xor_is_learned_by_every_seed(loss: str) -> None:
+    model = network(range(20), n_in=2, hidden=8, dropout=0.0)
+    data = Dataset(XOR.x, XOR.y.astype(np.float32)[:, None]) if loss == "squared" else XOR
+    fit(model, data, loss=loss, learning_rate=0.05, epochs=400, batch_size=None)
+    cut = 0.5 if loss == "squared" else 0.0
+    assert ((predict(model, XOR)[..., 0] > cut).numpy() == XOR.y).all()
+
+
+def test_xor_is_not_learned_by_a_line() -> None:
+    model = Sequential(Linear(5, 2, 1))
+    model.initialise(Streams.from_seeds(range(5), "weights"))
+    result = fit(model, XOR, XOR, loss="logistic", learning_rate=0.05, epochs=200, batch_size=None)
+    assert measure("accuracy", predict(model, XOR), XOR.y).max() <= 0.75
+    np.testing.assert_allclose(
+        result.best_loss, np.log(2), atol=1e-3
+    )  # the best line says one half everywhere
+
+
+@pytest.mark.parametrize("optimiser", ["adam", "momentum"])
+def test_a_member_is_its_solo_fit(optimiser: str) -> None:
+    seeds = [3, 8, 5]
+    settings = {**BUSY, "optimiser": optimiser, "epochs": 12, "patience": 3, "metrics": ["r2"]}
+    together = network(seeds)
+    rates = [0.01, 0.03, 0.02]
+    all_of_them = fit(together, TRAIN, VALIDATION, seeds=seeds, **{**settings, "learning_rate": rates})
+    for k, seed in enumerate(seeds):
+        alone = network([seed])
+        result = fit(alone, TRAIN, VALIDATION, seeds=[seed], **{**settings, "learning_rate": rates[k]})
+        n = int(result.epochs[0])
+        assert n == all_of_them.epochs[k]
+        assert result.best_epoch[0] == all_of_them.best_epoch[k]
+        for name in ("train_loss", "validation_loss"):
+            np.testing.assert_allclose(
+                getattr(result, name)[:, 0], getattr(all_of_them, name)[:n, k], rtol=1e-4
+            )
+        assert np.isnan(all_of_them.train_loss[n:, k]).all()
+        for name, value in weights(together).items():
+            torch.testing.assert_close(value[[k]], weights(alone)[name], rtol=1e-4, atol=1e-6)
+
+
+def test_the_first_updates_are_those_of_torch() -> None:
+    """Two epochs of plain gradient descent on all rows, against a loop that anyone would write."""
+    model = network([0], dropout=0.0)
+    one = model.member(0)
+    steps = torch.optim.SGD(one.parameters(), lr=0.1)
+    x, y = torch.from_numpy(TRAIN.x), torch.from_numpy(TRAIN.y)
+    losses = []
+    for step in range(2):
+        steps.param_groups[0]["lr"] = 0.1 * 0.5**step
+        loss = nn.functional.huber_loss(one(x), y)
+        losses.append(loss.item())
+        steps.zero_grad()
+        loss.backward()
+        steps.step()
+    schedule = {"name": "exponential", "factor": 0.5}
+    result = fit(
+        model, TRAIN, loss="huber", optimiser="sgd", learning_rate=0.1, schedule=schedule, epochs=2, batch_size=None
+    )  # fmt: skip
+    np.testing.assert_allclose(result.train_loss[:, 0], losses, rtol=1e-5)
+    np.testing.assert_allclose(result.best_loss, losses[-1:], rtol=1e-5)
+    for ours, theirs in zip(model.member(0).parameters(), one.parameters(), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-6)
+
+
+def test_early_stopping_keeps_the_best_weights_while_others_go_on() -> None:
+    """Twelve rows and a large network: all overfit, each at a time of its own."""
+    small = Dataset(TRAIN.x[:12], TRAIN.y[:12])
+    seeds = list(range(6))
+    model = network(seeds, hidden=64, dropout=0.0)
+    settings = {"learning_rate": 0.01, "batch_size": 4, "epochs": 120}
+    result = fit(model, small, VALIDATION, patience=8, **settings)
+    assert len(set(result.epochs.tolist())) > 1
+    stopped = result.epochs < result.epochs.max()
+    assert stopped.any()
+    np.testing.assert_array_equal(result.epochs - result.best_epoch, 8)
+    assert result.validation_loss is not None
+    for k in seeds:
+        curve = result.validation_loss[:, k]
+        assert np.isnan(curve[result.epochs[k] :]).all()
+        assert np.nanargmin(curve) + 1 == result.best_epoch[k]
+        assert np.nanmin(curve) == result.best_loss[k]
+        short = network([k], hidden=64, dropout=0.0)  # as if it had been known when to stop
+        fit(short, small, seeds=[k], **{**settings, "epochs": int(result.best_epoch[k])})
+        for name, value in weights(model).items():
+            torch.testing.assert_close(value[[k]], weights(short)[name], rtol=1e-3, atol=1e-5)
+    target = torch.from_numpy(VALIDATION.y).expand(6, -1, -1)
+    again = make_loss("squared")(predict(model, VALIDATION), target)
+    np.testing.assert_allclose(again.numpy(), result.best_loss, rtol=1e-6)
+
+
+def test_without_restoring_a_member_keeps_the_weights_with_which_it_stopped() -> None:
+    small = Dataset(TRAIN.x[:12], TRAIN.y[:12])
+    settings = {"learning_rate": 0.01, "batch_size": 4, "restore_best": False}
+    model = network(range(4), hidden=64, dropout=0.0)
+    result = fit(model, small, VALIDATION, patience=8, epochs=120, **settings)
+    k = int(result.epochs.argmin())
+    assert result.epochs[k] < result.epochs.max()
+    short = network([k], hidden=64, dropout=0.0)
+    fit(short, small, seeds=[k], epochs=int(result.epochs[k]), **settings)
+    for name, value in weights(model).items():
+        torch.testing.assert_close(value[[k]], weights(short)[name], rtol=1e-3, atol=1e-5)
+
+
+class Killed(BaseException):
+    """As by a signal: nothing in the code under test catches it."""
+
+
+@pytest.mark.parametrize("killed_at", [1, 5, 13, 21, 37])
+@pytest.mark.parametrize("optimiser", ["adam", "nesterov"])
+def test_killed_and_resumed_is_unbroken(
+    killed_at: int, optimiser: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed in the middle of an epoch, and once more later: weights, buffers and curves are equal bit for bit."""
+    settings = {**BUSY, "optimiser": optimiser, "epochs": 10, "patience": 4, "metrics": ["r2"]}
+    unbroken = network(range(3))
+    expected = fit(unbroken, TRAIN, VALIDATION, **settings)
+    step, done = Optimiser.step, [0]
+
+    def dies(self: Optimiser, loss: Tensor) -> None:
+        done[0] += 1
+        if done[0] in (killed_at, killed_at + 9):
+            raise Killed
+        step(self, loss)
+
+    monkeypatch.setattr(Optimiser, "step", dies)
+    deaths = 0
+    while True:
+        model = network(range(3))  # its weights are those of the checkpoint, once there is one
+        try:
+            result = fit(
+                model, TRAIN, VALIDATION, checkpoint=tmp_path / "fit", checkpoint_every=2, **settings
+            )
+            break
+        except Killed:
+            deaths += 1
+    assert deaths >= 1
+    assert_equal(weights(model), weights(unbroken))
+    assert_same_results(result, expected)
+
+
+def test_more_epochs_go_on_from_a_checkpoint(tmp_path: Path) -> None:
+    unbroken = network(range(3))
+    expected = fit(unbroken, TRAIN, VALIDATION, epochs=9, **BUSY)
+    fit(network(range(3)), TRAIN, VALIDATION, epochs=4, checkpoint=tmp_path, **BUSY)
+    model = network([5, 6, 7])  # of other weights, which do not matter
+    assert_same_results(fit(model, TRAIN, VALIDATION, epochs=9, checkpoint=tmp_path, **BUSY), expected)
+    assert_equal(weights(model), weights(unbroken))
+    again = network(range(3))  # nothing is left to do
+    assert_same_results(fit(again, TRAIN, VALIDATION, epochs=9, checkpoint=tmp_path, **BUSY), expected)
+    assert_equal(weights(again), weights(unbroken))
+
+
+def test_a_checkpoint_of_another_task_or_a_broken_one_is_refused(tmp_path: Path) -> None:
+    fit(network(range(3)), TRAIN, VALIDATION, epochs=2, checkpoint=tmp_path, **BUSY)
+
+    def again(words: str, model: Any = None, data: Dataset = TRAIN, **changes: Any) -> None:
+        settings = {**BUSY, "epochs": 3, "checkpoint": tmp_path, **changes}
+        with pytest.raises((UsageError, StorageError), match=words) as caught:
+            fit(model or network(range(3)), data, VALIDATION, **settings)
+        assert "\n" not in str(caught.value)
+
+    again("other learning_rate", learning_rate=0.5)
+    again("other seeds", seeds=[1, 2, 3])
+    again("other data", data=VALIDATION)
+    again("other weights", model=network(range(3), hidden=8))
+    again("other optimiser ", optimiser="rmsprop")
+    file = next(tmp_path.glob("arrays-*"))
+    blob = file.read_bytes()
+    file.write_bytes(blob[:-1] + bytes([blob[-1] ^ 1]))
+    again("truncated or altered")
+    file.write_bytes(blob)
+    manifest, arrays = read_folder(CHECKPOINT, tmp_path)
+    task = {name: manifest[name] for name in ("task", "epoch", "step")}
+    for wrong, words in (
+        ({**arrays, "order": arrays["order"][:2]}, "'order' is uint64 .2., expected"),
+        ({name: value for name, value in arrays.items() if name != "kept/parts.0.bias"}, "bias' is missing"),
+        ({**arrays, "optimiser/0/exp_avg": arrays["order"]}, "the optimiser's array"),
+        ({**arrays, "curves/train": arrays["curves/train"][:1]}, "the curve 'train'"),
+    ):
+        write_folder(CHECKPOINT, tmp_path, task, wrong)
+        model = network(range(3))
+        before = weights(model)
+        again(words, model=model)
+        assert_equal(before, weights(model))  # nothing was loaded
+    write_folder(CHECKPOINT, tmp_path, {**task, "epoch": "two"}, arrays)
+    again("how far it is")
+    (tmp_path / "fit.json").write_text("{}")
+    again("not an rlcourse fit")
+
+
+def test_no_member_touches_another() -> None:
+    """One member learns from nonsense, until its weights are no numbers; the others do not notice."""
+    x, y = np.stack([TRAIN.x] * 3), np.stack([TRAIN.y] * 3)
+    wild = y.copy()
+    wild[1] = 1e38
+    settings: dict[str, Any] = {"optimiser": "sgd", "learning_rate": 0.05, "epochs": 5}
+    calm, shaken = network(range(3)), network(range(3))
+    fit(calm, Dataset(x, y, members=3), **settings)
+    result = fit(shaken, Dataset(x, wild, members=3), **settings)
+    assert not np.isfinite(result.train_loss[-1, 1])
+    for name, value in weights(calm).items():
+        assert torch.equal(value[[0, 2]], weights(shaken)[name][[0, 2]])
+
+
+def test_rows_without_weight_are_not_learned_from() -> None:
+    counts = np.zeros(len(TRAIN), np.float32)
+    counts[:20] = 1.0
+    some, same = network([0, 1], dropout=0.0), network([0, 1], dropout=0.0)
+    settings: dict[str, Any] = {"epochs": 5, "batch_size": None, "learning_rate": 0.01}
+    fit(some, Dataset(TRAIN.x, TRAIN.y, counts), **settings)
+    fit(same, Dataset(TRAIN.x[:20], TRAIN.y[:20]), **settings)
+    for name, value in weights(some).items():
+        torch.testing.assert_close(value, weights(same)[name], rtol=1e-4, atol=1e-6)
+
+
+def test_fitting_leaves_global_chance_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    before = torch.get_rng_state()
+    fit(network([0]), TRAIN, epochs=2, progress=True, **BUSY)
+    assert torch.equal(before, torch.get_rng_state())
+    assert "fit" in capsys.readouterr().err
+
+
+def test_bytes_are_seen_as_numbers_and_what_is_predicted_in_parts_is_the_same() -> None:
+    x = RNG.integers(2, size=(5000, 3), dtype=np.uint8)
+    model = network([0, 1], n_in=3)
+    outputs = predict(model, x)
+    assert outputs.shape == (2, 5000, 1)
+    inputs = torch.from_numpy(x).float()
+    for k in range(2):
+        one = model.member(k).eval()
+        with torch.no_grad():
+            torch.testing.assert_close(outputs[k], one(inputs), rtol=1e-5, atol=1e-6)
+    assert model.training  # as it was
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"epoch": 3}, "did you mean epochs"),
+        ({"loss": "zero_one"}, "try hinge"),
+        ({"loss": "hingo"}, "did you mean hinge"),
+        ({"epochs": 0}, "epochs=0"),
+        ({"batch_size": 2.5}, "batch_size=2.5"),
+        ({"patience": 3}, "need a validation part"),
+        ({"metrics": ["r2"]}, "need a validation part"),
+        ({"metrics": ["r3"]}, "unknown metric"),
+        ({"seeds": [1]}, "must be 2, one a member"),
+        ({"learning_rate": [0.1, 0.1, 0.1]}, "learning_rate="),
+        ({"ridge": -1.0}, "ridge=-1.0"),
+        ({"optimiser": "adamm"}, "did you mean adam"),
+        ({"optimiser_options": {"betta": 1}}, "refuses its options"),
+        ({"schedule": "linear"}, "needs steps"),
+        ({"augment": ["turn"]}, "unknown augmentation"),
+        ({"checkpoint_every": 0}, "checkpoint_every=0"),
+    ],
+)
+def test_refused(settings: dict[str, Any], words: str) -> None:
+    model = network([0, 1])
+    before = weights(model)
+    with pytest.raises(UsageError, match=words):
+        fit(model, TRAIN, **settings)
+    assert_equal(before, weights(model))
+    with pytest.raises(UsageError, match="3 members for a stack of 2"):
+        fit(model, Dataset(np.zeros((3, 5, 4)), np.zeros((3, 5)), members=3))
