@@ -53,6 +53,8 @@ AGENTS: dict[str, str] = {
     "lin_thompson": _BANDITS + "linear:LinThompson",
     "epsilon_greedy_ridge": _BANDITS + "linear:EpsilonGreedyRidge",
     "logistic_thompson": _BANDITS + "logistic:LogisticThompson",
+    "neural_greedy": _DEEP + "neural_bandits:NeuralGreedy",
+    "neural_thompson": _DEEP + "neural_thompson:NeuralThompson",
     "successive_elimination": _BANDITS + "best_arm:SuccessiveElimination",
     "sequential_halving": _BANDITS + "best_arm:SequentialHalving",
     "lucb": _BANDITS + "best_arm:LUCB",

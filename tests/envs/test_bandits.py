@@ -256,7 +256,7 @@ OPTIONS = {
     | {
         "arms": st.integers(1, 5),
         "dim": st.integers(1, 9),
-        "payoff": st.sampled_from(["linear", "logistic"]),
+        "payoff": st.sampled_from(["linear", "logistic", "quadratic"]),
         "parameters": st.sampled_from(["shared", "per_arm"]),
         "theta_norm": st.floats(0.01, 1e3),
         "sigma": st.floats(0.0, 2.0),

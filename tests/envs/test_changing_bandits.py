@@ -108,25 +108,25 @@ def test_restless_impossible_moves_never_happen():
         state = env.arm_values()[:, 0]
 
 
-@pytest.mark.parametrize("payoff", ["linear", "logistic"])
+@pytest.mark.parametrize("payoff", ["linear", "logistic", "quadratic"])
 @pytest.mark.parametrize("parameters", ["per_arm", "shared"])
 def test_contextual_payoffs(payoff, parameters):
     """Means follow the formula from the context that is shown and theta; rewards follow the means."""
     env = batch("ContextualBandit-v0", 20_000, payoff=payoff, parameters=parameters, arms=3, dim=4)
     theta = env.get_state()["theta"]
-    norm = 1.0 if payoff == "linear" else 4.0
+    norm = 4.0 if payoff == "logistic" else 1.0
     np.testing.assert_allclose(np.linalg.norm(theta, axis=-1), norm)
     context, _ = env.reset(options={"same_problem": True})
     np.testing.assert_allclose(np.linalg.norm(context, axis=-1), 1.0)
     assert within(context, 0.0)
     score = np.einsum("bd,bkd->bk" if parameters == "shared" else "bkd,bd->bk", theta, context)
-    means = score if payoff == "linear" else 1 / (1 + np.exp(-score))
+    means = {"linear": score, "logistic": 1 / (1 + np.exp(-score)), "quadratic": score**2}[payoff]
     np.testing.assert_allclose(env.arm_values(), means, atol=1e-14)
     following, rewards, _, _, info = env.step(np.ones(20_000, int))
     np.testing.assert_allclose(info["regret"], means.max(axis=1) - means[:, 1], atol=1e-14)
     noise = rewards - means[:, 1]
     assert within(noise, 0.0)
-    assert within(noise**2, 0.01 if payoff == "linear" else (means[:, 1] * (1 - means[:, 1])).mean())
+    assert within(noise**2, (means[:, 1] * (1 - means[:, 1])).mean() if payoff == "logistic" else 0.01)
     assert not np.array_equal(following, context)
 
 

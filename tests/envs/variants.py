@@ -77,6 +77,7 @@ VARIANTS: dict[str, list[dict[str, Any]]] = {
     "ContextualBandit-v0": [
         {"horizon": 7},
         {"horizon": 6, "payoff": "logistic", "dim": 9},
+        {"horizon": 6, "payoff": "quadratic", "dim": 3},
         {"horizon": 6, "parameters": "shared", "arms": 3, "dim": 1},
         {"horizon": 6, "parameters": "shared", "payoff": "logistic", "theta": [1.0, -2.0]},
         {"horizon": 6, "theta": [[1.0, 0.0], [0.0, 1.0], [0.5, 0.5]], "sigma": 0.0},

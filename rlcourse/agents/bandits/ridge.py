@@ -88,7 +88,7 @@ class RidgeBandit(BanditAgent):
         """The standard deviations of the scores under the belief, sqrt(x_a^T Sigma_a x_a) = |M_a^T x_a|, `[S, K]`."""
         return self._spreads(observation, np.empty((self.size, 0)))
 
-    def drawn_scores(self, observation: Any, scale: float) -> NDArray[np.float64]:
+    def drawn_scores(self, observation: Any, scale: float | NDArray[np.float64]) -> NDArray[np.float64]:
         """The scores `[S, K]` under weights theta + scale M z, z ~ N(0, I), drawn from N(theta, scale^2 Sigma).
 
         Models of their own have independent draws, of which only the score counts: with w = M^T x it is shifted by

@@ -27,8 +27,9 @@ from rlcourse.errors import UsageError
 from rlcourse.streams import Streams
 
 # The length of theta where nobody gives it. Linear: means in [-1, 1]. Logistic: in five dimensions the score
-# theta x has standard deviation 4 / sqrt(5), so most win probabilities lie between 0.05 and 0.95.
-THETA_NORM = {"linear": 1.0, "logistic": 4.0}
+# theta x has standard deviation 4 / sqrt(5), so most win probabilities lie between 0.05 and 0.95. Quadratic: means in [0, 1],
+# and with the default noise a tenth of the payoff 10 (theta x)^2 and the noise N(0, 1) of Zhou et al. (2020, section 7.1).
+THETA_NORM = {"linear": 1.0, "logistic": 4.0, "quadratic": 1.0}
 
 
 @dataclass(frozen=True)
@@ -40,16 +41,17 @@ class ContextualBandit(BanditRules):
     dim: int = 5
     """Entries of a context; follows from `theta` likewise."""
     payoff: str = "linear"
-    """"linear": mean theta x, Gaussian noise; "logistic": a win with probability 1 / (1 + exp(-theta x))."""
+    """"linear": mean theta x, Gaussian noise; "logistic": a win with probability 1 / (1 + exp(-theta x)); "quadratic": mean
+    (theta x)^2, Gaussian noise, of which a linear model sees nothing (Zhou et al. 2020, "Neural contextual bandits")."""
     parameters: str = "per_arm"
     """"per_arm": one context x a round, a theta for each arm (Li et al. 2010, "disjoint"). "shared": one
     theta, a feature vector x for each arm (Chu et al. 2011)."""
     theta: list[Any] | None = None
     """The parameters: [arms][dim], or [dim] where they are shared; `None` draws directions at every reset."""
     theta_norm: float | None = None
-    """Length of a drawn theta; `None` means 1 (linear) or 4 (logistic)."""
+    """Length of a drawn theta; `None` means 1 (linear, quadratic) or 4 (logistic)."""
     sigma: float = 0.1
-    """Standard deviation of the noise on linear rewards."""
+    """Standard deviation of the noise on linear and quadratic rewards."""
     horizon: int = 10_000
     """Rounds until the episode is truncated."""
 
@@ -57,7 +59,7 @@ class ContextualBandit(BanditRules):
 
     def __post_init__(self) -> None:
         """Refuse what is impossible, by name and value."""
-        check_choice("payoff", self.payoff, ("linear", "logistic"))
+        check_choice("payoff", self.payoff, tuple(THETA_NORM))
         check_choice("parameters", self.parameters, ("per_arm", "shared"))
         check_count("horizon", self.horizon)
         set_field(self, "sigma", check_number("sigma", self.sigma, 0.0))
@@ -88,7 +90,7 @@ class ContextualBandit(BanditRules):
 
     @cached_property
     def reward_range(self) -> tuple[float, float]:
-        """A win or none; linear payoffs are bounded (by the longest theta) only without noise."""
+        """A win or none; other payoffs are bounded (by the longest theta) only without noise."""
         if self.payoff == "logistic":
             return 0.0, 1.0
         if self.sigma > 0.0:
@@ -97,7 +99,7 @@ class ContextualBandit(BanditRules):
         if self.theta is not None:
             longest = float(np.sqrt((np.array(self.theta) ** 2).sum(axis=-1)).max())
         longest *= 1.0 + 1e-12  # rounding of the product of two vectors of this length
-        return -longest, longest
+        return (0.0, longest**2) if self.payoff == "quadratic" else (-longest, longest)
 
     @cached_property
     def observation_space(self) -> gymnasium.Space[Any]:  # type: ignore[override]
@@ -142,13 +144,14 @@ class ContextualBandit(BanditRules):
         state["context"][where] = context
         theta = state["theta"][where]
         score = dot(theta[:, None], context) if self.shared else dot(theta, context[:, None])
-        # 1 / (1 + exp(-score)), written so that nothing overflows
-        state["means"][where] = score if self.payoff == "linear" else 0.5 + 0.5 * np.tanh(0.5 * score)
+        if self.payoff == "logistic":  # 1 / (1 + exp(-score)), written so that nothing overflows
+            score = 0.5 + 0.5 * np.tanh(0.5 * score)
+        state["means"][where] = score**2 if self.payoff == "quadratic" else score
 
     def draw_rewards(
         self, state: State, actions: NDArray[np.int64], means: NDArray[np.float64]
     ) -> NDArray[np.float64]:
-        """Normal around the mean (linear), or a win with this probability (logistic)."""
+        """Normal around the mean, or a win with this probability (logistic)."""
         noise = Streams(state["noise"])
         if self.payoff == "logistic":
             return draw_bernoulli(noise, None, means)
@@ -177,8 +180,9 @@ class ContextualBanditEnv(BanditEnv):
     `Box(-1, 1, (dim,))`: the context; with shared parameters `Box(-1, 1, (arms, dim))`, a row for every arm.
 
     ## Rewards
-    `payoff="linear"`: theta x plus Gaussian noise of standard deviation `sigma`. `payoff="logistic"`: 1 with
-    probability 1 / (1 + exp(-theta x)), else 0. `info["regret"]` is the mean of the arm that is best in this
+    `payoff="linear"`: theta x plus Gaussian noise of standard deviation `sigma`; `payoff="quadratic"`: (theta x)^2 plus
+    this noise, which takes a model that is not linear (Zhou et al. 2020). `payoff="logistic"`: 1 with probability
+    1 / (1 + exp(-theta x)), else 0. `info["regret"]` is the mean of the arm that is best in this
     context less the mean of the arm that was pulled.
 
     ## Starting State
@@ -190,7 +194,7 @@ class ContextualBanditEnv(BanditEnv):
 
     ## Arguments
     `arms=5`, `dim=5`, `payoff="linear"`, `parameters="per_arm"`, `theta=None` ([arms][dim], or [dim] if
-    shared), `theta_norm=None` (1 if linear, 4 if logistic), `sigma=0.1` (linear noise), `horizon=10000`
+    shared), `theta_norm=None` (4 if logistic, else 1), `sigma=0.1` (noise, unless logistic), `horizon=10000`
     rounds.
 
     ## Version History
