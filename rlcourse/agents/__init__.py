@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _BANDITS = "rlcourse.agents.bandits."
 _TABULAR = "rlcourse.agents.tabular."
+_DEEP = "rlcourse.agents.deep."
 _SB3 = "rlcourse.agents.baselines.algorithms:"
 
 AGENTS: dict[str, str] = {
@@ -75,6 +76,16 @@ AGENTS: dict[str, str] = {
     "finite_horizon": _TABULAR + "planners:FiniteHorizon",
     "minimax_q": _TABULAR + "minimax_q:MinimaxQ",
     "self_play": _TABULAR + "self_play:SelfPlay",
+    "naive_dqn": _DEEP + "naive_dqn:NaiveDQN",
+    "dqn": _DEEP + "dqn:DQN",
+    "rainbow": _DEEP + "dqn:Rainbow",
+    "deep_sarsa": _DEEP + "deep_sarsa:DeepSarsa",
+    "drqn": _DEEP + "drqn:DRQN",
+    "reinforce": _DEEP + "reinforce:Reinforce",
+    "a2c": _DEEP + "actor_critic:A2C",
+    "ppo": _DEEP + "ppo:PPO",
+    "recurrent_a2c": _DEEP + "actor_critic:RecurrentA2C",
+    "recurrent_ppo": _DEEP + "ppo:RecurrentPPO",
     "sb3:dqn": _SB3 + "SB3DQN",
     "sb3:a2c": _SB3 + "SB3A2C",
     "sb3:ppo": _SB3 + "SB3PPO",

@@ -217,7 +217,11 @@ class Agent(ABC):
             raise UsageError(f"member({k!r}) of a population of {self.size}: choose from 0..{self.size - 1}")
         k %= self.size
         one = type(self)(self.spec, seeds=[self.seeds[k]], env_kwargs=self.env_kwargs, **self.settings)
-        one.set_arrays({name: array[k : k + 1].copy() for name, array in self.get_arrays().items()})
+        mine = {}
+        for name, array in self.get_arrays().items():
+            rows = len(array) // self.size  # one, or one for each copy of the world
+            mine[name] = array[k * rows : (k + 1) * rows].copy()
+        one.set_arrays(mine)
         one.num_timesteps = self.num_timesteps
         return one
 

@@ -36,10 +36,25 @@ class ControlAgent(Agent):
     running: NDArray[np.float64]
     """The return of the episode that goes on, up to now, `[S]`."""
     _over: NDArray[np.bool_]
-    """Whose episode is over, `[S]`."""
+    """Which copies' episode is over, `[S N]`."""
+
+    @property
+    def copies(self) -> int:
+        """N, the copies of the world that each member acts in."""
+        return 1
+
+    @property
+    def world_seeds(self) -> list[int]:
+        """The seeds of the worlds, `[S N]`: the first copy of a member has the member's own, the others have theirs of it."""
+        if self.copies == 1:
+            return self.seeds
+        further = Streams.from_seeds(self.seeds, "copies").bits(self.copies - 1) >> np.uint64(1)
+        return [
+            seed for own, others in zip(self.seeds, further.tolist(), strict=True) for seed in (own, *others)
+        ]
 
     def _setup(self) -> None:
-        self.venv = make_population(self.spec, self.env_kwargs, self.size)
+        self.venv = make_population(self.spec, self.env_kwargs, self.size * self.copies)
         space = self.venv.single_action_space
         if not isinstance(space, gymnasium.spaces.Discrete):
             raise UsageError(
@@ -51,9 +66,9 @@ class ControlAgent(Agent):
         self._predict_stream = Streams.from_seeds(self.seeds, "predict")
         self.episodes = np.zeros(self.size, np.int64)
         self.earned, self.running = np.zeros(self.size), np.zeros(self.size)
-        self._over = np.zeros(self.size, np.bool_)
+        self._over = np.zeros(self.size * self.copies, np.bool_)
         self._prepare()
-        self._begin(begin(self.venv, self.seeds))
+        self._begin(begin(self.venv, self.world_seeds))
 
     def _prepare(self) -> None:
         """Refuse a world that does not fit, and make the knowledge of learners that know nothing."""

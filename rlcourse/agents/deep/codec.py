@@ -1,0 +1,236 @@
+"""Observations as rows of numbers: what replay keeps of them, and what a network makes of the rows.
+
+A row is an observation in its own dtype: an image as it is, everything else flat. Only the network turns rows into features,
+so that nothing is kept twice, and pictures in bytes stay bytes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import gymnasium
+import numpy as np
+import torch
+from gymnasium import spaces
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from rlcourse.agents.observations import say_space
+from rlcourse.errors import UsageError
+
+UNSEEN = -1
+"""In place of a number out of n, where there was no observation yet."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some columns of a row: numbers, or one number out of `n`."""
+
+    start: int
+    width: int
+    n: int = 0
+    """0: plain numbers. Else one whole number of 0 .. n-1, which becomes n features."""
+    shift: float = 0.0
+    scale: float = 1.0
+    """Plain numbers become (x - shift) x scale."""
+
+    @property
+    def n_features(self) -> int:
+        """Columns of features that these columns become."""
+        return self.n or self.width
+
+
+class Codec:
+    """How the observations of a space are kept as rows, and what features the rows have.
+
+    Args:
+        space: of one observation: Discrete, MultiDiscrete, MultiBinary, Box, or a Dict or Tuple of those.
+        frames: so many observations, the last ones, make a row.
+
+    Raises:
+        UsageError: a space of another kind.
+    """
+
+    def __init__(self, space: gymnasium.Space[Any], frames: int = 1) -> None:
+        self.space, self.frames = space, frames
+        leaves = list(_leaves(space))
+        self._leaves = leaves
+        image = leaves[0][1] if len(leaves) == 1 else None
+        self.is_image = isinstance(image, spaces.Box) and len(image.shape) == 3
+        if self.is_image:
+            assert isinstance(image, spaces.Box)
+            self._set_image(image)
+        else:
+            self._set_flat()
+
+    def _set_image(self, space: spaces.Box) -> None:
+        # the channels are the shortest axis at one of the ends, as stable-baselines3 takes it
+        self.channels_last = space.shape[2] < space.shape[0]
+        height, width, channels = space.shape if self.channels_last else (*space.shape[1:], space.shape[0])
+        self.image_shape = (channels * self.frames, height, width)
+        """Channels, rows and columns of the features."""
+        self.dtype: np.dtype[Any] = np.dtype(space.dtype or np.float32)
+        self.frame_shape: tuple[int, ...] = (channels, height, width)
+        self._shift, self._scale = _to_unit(space)
+        self.n_features = int(np.prod(self.image_shape))
+
+    def _set_flat(self) -> None:
+        kinds: list[np.dtype[Any]] = []
+        parts, start = [], 0
+        for path, leaf in self._leaves:
+            del path
+            if isinstance(leaf, spaces.Discrete):
+                found = [Part(start, 1, int(leaf.n))]
+                kinds.append(np.dtype(np.int32))
+            elif isinstance(leaf, spaces.MultiDiscrete):
+                found = [Part(start + i, 1, int(n)) for i, n in enumerate(leaf.nvec.reshape(-1))]
+                kinds.append(np.dtype(np.int32))
+            elif isinstance(leaf, spaces.MultiBinary):
+                found = [Part(start, int(np.prod(leaf.shape)))]
+                kinds.append(np.dtype(np.int8))
+            else:
+                shift, scale = _to_unit(leaf)
+                found = [Part(start, int(np.prod(leaf.shape)), 0, shift, scale)]
+                kinds.append(np.dtype(leaf.dtype))
+            parts += found
+            start = found[-1].start + found[-1].width
+        self.frame_shape = (start,)
+        wide = np.result_type(*kinds)
+        self.dtype = np.dtype(np.float32) if wide.kind == "f" or wide.itemsize > 4 else wide
+        self.parts = [
+            Part(part.start + frame * start, part.width, part.n, part.shift, part.scale)
+            for frame in range(self.frames)
+            for part in parts
+        ]
+        self.n_features = sum(part.n_features for part in self.parts)
+
+    @property
+    def row_shape(self) -> tuple[int, ...]:
+        """The shape of a row."""
+        first, *rest = self.frame_shape
+        return (first * self.frames, *rest)
+
+    @property
+    def n_indices(self) -> int | None:
+        """n, where a row is one number out of n and nothing else; else `None`."""
+        return None if self.is_image or len(self.parts) != 1 or not self.parts[0].n else self.parts[0].n
+
+    # ---------------------------------------------------------------- in numpy, for acting and keeping
+
+    def read(self, observation: Any, lead: int = 1) -> NDArray[Any]:
+        """Observations as single frames: `[*lead, *frame_shape]`, of the row's dtype.
+
+        Args:
+            observation: in the structure of the space.
+            lead: how many leading axes it has.
+        """
+        if self.is_image:
+            array = np.asarray(self._leaf(observation, self._leaves[0][0]))
+            return np.moveaxis(array, -1, -3) if self.channels_last else array
+        columns = []
+        for path, leaf in self._leaves:
+            array = np.asarray(self._leaf(observation, path))
+            array = array.reshape(*array.shape[:lead], -1)
+            columns.append(
+                array - leaf.start if isinstance(leaf, (spaces.Discrete, spaces.MultiDiscrete)) else array
+            )
+        if len(columns) == 1:
+            return columns[0].astype(self.dtype, copy=False)
+        return np.concatenate(columns, axis=-1, dtype=self.dtype, casting="unsafe")
+
+    def _leaf(self, observation: Any, path: tuple[Any, ...]) -> Any:
+        for key in path:
+            observation = observation[key]
+        return observation
+
+    def unseen(self, lead: tuple[int, ...]) -> NDArray[Any]:
+        """Rows of before anything was seen."""
+        rows = np.zeros((*lead, *self.row_shape), self.dtype)
+        if not self.is_image:
+            for part in self.parts:
+                if part.n:
+                    rows[..., part.start] = UNSEEN
+        return rows
+
+    def follow(
+        self, rows: NDArray[Any] | None, frame: NDArray[Any], fresh: NDArray[np.bool_] | None = None
+    ) -> NDArray[Any]:
+        """The rows after another frame was seen: the oldest frame goes.
+
+        Args:
+            rows: before it, `[*lead, *row_shape]`; `None`: nothing was seen before.
+            frame: `[*lead, *frame_shape]`.
+            fresh: bool `[*lead]`: where an episode begins, nothing was seen before.
+        """
+        if self.frames == 1:
+            return frame
+        lead = frame.shape[: frame.ndim - len(self.frame_shape)]
+        rows = self.unseen(lead) if rows is None else rows
+        if fresh is not None and fresh.any():
+            rows = rows.copy()
+            rows[fresh] = self.unseen(())
+        axis, first = len(lead), self.frame_shape[0]
+        kept = rows[(slice(None),) * axis + (slice(first, None),)]
+        return np.concatenate([kept, frame], axis=axis)
+
+    # ---------------------------------------------------------------- in torch, for learning
+
+    def features(self, rows: Tensor) -> Tensor:
+        """float32 features of rows `[..., *row_shape]`: an image `[..., C, H, W]`, or flat `[..., n_features]`."""
+        if self.is_image:
+            return _plain(rows, self._shift, self._scale)
+        if len(self.parts) == 1 and not self.parts[0].n:
+            return _plain(rows, self.parts[0].shift, self.parts[0].scale)
+        columns = []
+        for part in self.parts:
+            these = rows[..., part.start : part.start + part.width]
+            if part.n:
+                columns.append((these == torch.arange(part.n, device=rows.device)).float())
+            else:
+                columns.append(_plain(these, part.shift, part.scale))
+        return torch.cat(columns, dim=-1)
+
+
+class Features(nn.Module):
+    """The first layer of every network: rows to features."""
+
+    def __init__(self, codec: Codec) -> None:
+        super().__init__()
+        self.codec = codec
+
+    def forward(self, rows: Tensor) -> Tensor:
+        """`[..., *row_shape]` to features."""
+        return self.codec.features(rows)
+
+
+def _plain(rows: Tensor, shift: float, scale: float) -> Tensor:
+    x = rows.float()
+    if shift:
+        x = x - shift
+    return x if scale == 1.0 else x * scale
+
+
+def _to_unit(space: spaces.Box) -> tuple[float, float]:
+    """Shift and scale that bring whole numbers with one range for all into [0, 1]; others stay as they are."""
+    low, high = float(np.min(space.low)), float(np.max(space.high))
+    if np.dtype(space.dtype).kind not in "iu" or (low, high) == (0.0, 1.0) or high <= low:
+        return 0.0, 1.0
+    return low, 1.0 / (high - low)
+
+
+def _leaves(space: gymnasium.Space[Any], path: tuple[Any, ...] = ()) -> Any:
+    """The plain spaces that a space is made of, each with the keys that lead to it."""
+    if isinstance(space, spaces.Dict):
+        for key, inner in space.spaces.items():
+            yield from _leaves(inner, (*path, key))
+    elif isinstance(space, spaces.Tuple):
+        for place, inner in enumerate(space.spaces):
+            yield from _leaves(inner, (*path, place))
+    elif isinstance(space, (spaces.Discrete, spaces.MultiDiscrete, spaces.MultiBinary, spaces.Box)):
+        yield path, space
+    else:
+        raise UsageError(
+            f"a network cannot read {say_space(space)}: it fits Discrete, MultiDiscrete, MultiBinary and Box observations, "
+            "and Dicts and Tuples of those"
+        )

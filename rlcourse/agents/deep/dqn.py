@@ -1,0 +1,248 @@
+"""Deep Q-learning with experience replay and a target network, and the options that make a Rainbow of it.
+
+    y = R + gamma max_a Q'(S', a)          Q' is a copy of Q that stands still between updates; no max where S' is terminal
+    loss = Huber(y - Q(S, A))              over a batch of transitions from replay
+
+Source: Mnih et al. (2015), "Human-level control through deep reinforcement learning"; the options: see `DQNConfig`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from rlcourse.agents.config import Count, Finite, NonNegative, Positive, Probability
+from rlcourse.agents.deep.base import hard_copy, soft_copy
+from rlcourse.agents.deep.heads import Categorical, Quantile, Scalar
+from rlcourse.agents.deep.networks import q_network
+from rlcourse.agents.deep.replay import Batch, Replay
+from rlcourse.agents.deep.values import ValueAgent, ValueConfig
+from rlcourse.errors import UsageError
+from rlcourse.nn.linear import Linear
+
+
+@dataclass(frozen=True)
+class DQNConfig(ValueConfig):
+    """Settings of `dqn`. Where no other source is named, the value was chosen for small worlds and budgets of 50,000 steps."""
+
+    buffer_size: Count = 50_000
+    """Observations that replay keeps for each member, shared among its copies of the world."""
+    learning_starts: Count = 500
+    """Environment steps before the first update."""
+    batch_size: Count = 64
+    """Transitions of an update, of each member."""
+    train_freq: Count = 4
+    """Steps of the population between updates (Mnih et al. 2015)."""
+    gradient_steps: Count = 1
+    """Updates each time."""
+    target_update_interval: Count = 500
+    """Environment steps between updates of the target network."""
+    tau: Probability = 1.0
+    """Share of the weights that the target network takes over: 1 is a copy, less is an average (Lillicrap et al. 2016)."""
+    double: bool = False
+    """The network chooses the next action, the target network says its value (van Hasselt et al. 2016)."""
+    dueling: bool = False
+    """Value and advantages come from layers of their own (Wang et al. 2016)."""
+    n_step: Count = 1
+    """Steps of reward before the value of what comes after (Sutton & Barto 2018, section 7.1, without correction)."""
+    prioritized: bool = False
+    """Transitions with a large error are drawn more often (Schaul et al. 2016)."""
+    priority_alpha: Probability = 0.6
+    """Exponent of the error (Schaul et al. 2016, proportional variant)."""
+    priority_beta: Probability = 0.4
+    """Exponent of the importance weights at the beginning; it rises to 1 (Schaul et al. 2016)."""
+    priority_beta_steps: Count = 50_000
+    """Environment steps over which it rises."""
+    noisy: bool = False
+    """Exploration by noise on the weights, which is learned, in the place of epsilon (Fortunato et al. 2018)."""
+    distribution: Literal["none", "quantile", "categorical"] = "none"
+    """Learn the distribution of the return: QR-DQN (Dabney et al. 2018) or C51 (Bellemare et al. 2017)."""
+    n_atoms: Count = 51
+    """Quantiles or returns of the distribution (Bellemare et al. 2017)."""
+    v_min: Finite = -10.0
+    """The smallest return of the categorical distribution (Bellemare et al. 2017)."""
+    v_max: Finite = 10.0
+    """The largest (Bellemare et al. 2017)."""
+    recency_half_life: NonNegative = 0.0
+    """A transition older by so many steps is drawn half as often, for worlds that change; 0: all are drawn as often."""
+
+
+class DQN(ValueAgent):
+    """DQN, with the extensions of Rainbow as options."""
+
+    name = "dqn"
+    config_class = DQNConfig
+
+    def build(self) -> None:
+        """The network, its target, and replay."""
+        config = self.config
+        if config.prioritized and config.recency_half_life:
+            raise UsageError(
+                f"{self.name}: prioritized=True and recency_half_life both say what is drawn: choose one"
+            )
+        if config.distribution == "quantile":
+            self.head = Quantile(self.n_actions, config.n_atoms)
+        elif config.distribution == "categorical":
+            if not config.v_min < config.v_max or config.n_atoms < 2:
+                raise UsageError(
+                    f"{self.name}: v_min={config.v_min:g} and v_max={config.v_max:g} must be a range, of n_atoms >= 2 returns"
+                )
+            self.head = Categorical(self.n_actions, config.n_atoms, config.v_min, config.v_max)
+        else:
+            self.head = Scalar(self.n_actions)
+        self.q = self.add_network("q", self.make_network())
+        self.target = self.add_network("target", self.make_network(), like="q")
+        self.optimiser = self.add_optimiser("q", self.q)
+        frames = config.buffer_size // self.copies
+        if frames < 3:
+            raise UsageError(
+                f"{self.name}: buffer_size={config.buffer_size} must be at least 3 for each of n_envs={self.copies}"
+            )
+        self.replay = Replay(
+            self.size, self.copies, frames, self.codec, self.device, prioritized=config.prioritized
+        )
+
+    def choose(
+        self, rows: Tensor, state: Any, episode_start: Any, deterministic: bool
+    ) -> tuple[NDArray[np.int64], Any]:
+        """See `DeepAgent.choose`; the best action is that without noise."""
+        self.q.train(not deterministic)
+        chosen = super().choose(rows, state, episode_start, deterministic)
+        self.q.train()
+        return chosen
+
+    def make_network(self) -> Any:
+        """A Q network by the settings."""
+        config = self.config
+        return q_network(
+            self.codec,
+            self.size,
+            self.n_actions,
+            config,
+            n_atoms=self.head.n_atoms,
+            dueling=config.dueling,
+            linear=_noisy_linear if config.noisy else Linear,
+        )
+
+    def kept(self) -> dict[str, NDArray[Any]]:
+        """Replay."""
+        return {f"replay/{name}": array for name, array in self.replay.get_arrays().items()}
+
+    @property
+    def epsilon(self) -> float:
+        """The chance of a random action now: none where the weights are noisy."""
+        return 0.0 if self.config.noisy else super().epsilon
+
+    def act(self, rows: NDArray[Any]) -> NDArray[np.int64]:
+        """See `DeepAgent.act`."""
+        if self.config.noisy:
+            self.renew_noise(self.q)
+        return super().act(rows)
+
+    def observe(
+        self,
+        rows: NDArray[Any],
+        actions: NDArray[np.int64],
+        rewards: NDArray[np.float64],
+        next_rows: NDArray[Any],
+        terminated: NDArray[np.bool_],
+        truncated: NDArray[np.bool_],
+    ) -> None:
+        """Into replay."""
+        self.replay.add(rows, actions, rewards, next_rows, terminated, truncated)
+
+    def train(self) -> None:
+        """Every `train_freq` steps a few updates, every `target_update_interval` a new target."""
+        config, step = self.config, self.num_timesteps // self.copies
+        if self.num_timesteps >= config.learning_starts and step % config.train_freq == 0:
+            self.anneal()
+            for _ in range(config.gradient_steps):
+                self.update()
+        if step % max(1, config.target_update_interval // self.copies) == 0:
+            if config.tau == 1.0:
+                hard_copy(self.target, self.q)
+            else:
+                soft_copy(self.target, self.q, config.tau)
+
+    def update(self) -> None:
+        """One step down the loss."""
+        batch = self.sample()
+        if self.config.noisy:
+            self.renew_noise(self.q, self.target)
+        with torch.no_grad():
+            after, best = self.look_ahead(batch)
+        outputs = self.q(batch.rows)
+        losses, errors = self.head.losses(outputs, batch.actions, after, best, batch.returns, batch.discounts)
+        if batch.weights is not None:
+            self.replay.set_priorities(batch.places, errors.cpu().numpy(), self.config.priority_alpha)
+            losses = losses * batch.weights
+        self.optimiser.step(losses.mean(dim=1).sum())
+
+    def look_ahead(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """What the target network says of what came after, `[S, batch, A M]`, and the action there, `[S, batch]`.
+
+        That is argmax_a Q'(S', a), or with `double` argmax_a Q(S', a).
+        """
+        after = self.target(batch.next_rows)
+        chooser = self.q(batch.next_rows) if self.config.double else after
+        return after, self.head.values(chooser).argmax(dim=-1)
+
+    def sample(self) -> Batch:
+        """A batch from replay."""
+        config = self.config
+        weights = None
+        if config.prioritized:
+            share = min(1.0, self.num_timesteps / config.priority_beta_steps)
+            beta = config.priority_beta + share * (1.0 - config.priority_beta)
+            places, weights = self.replay.draw_by_priority(self.stream, config.batch_size, beta)
+        else:
+            places = self.replay.draw(self.stream, config.batch_size, half_life=config.recency_half_life)
+        return self.replay.gather(places, n_steps=config.n_step, gamma=config.gamma, weights=weights)
+
+    def renew_noise(self, *networks: Any) -> None:
+        """Draw the noise of the weights anew."""
+        from rlcourse.nn.noisy import sample_noise
+
+        for network in networks:
+            sample_noise(network, self.stream)
+
+
+def _noisy_linear(size: int, n_in: int, n_out: int, **_law: Any) -> Any:
+    """A noisy layer in the place of a plain one; how it is drawn is the paper's."""
+    from rlcourse.nn.noisy import NoisyLinear
+
+    return NoisyLinear(size, n_in, n_out)
+
+
+@dataclass(frozen=True)
+class RainbowConfig(DQNConfig):
+    """Settings of `rainbow`: those of `dqn`, all six extensions in use."""
+
+    double: bool = True
+    """See `dqn`."""
+    dueling: bool = True
+    """See `dqn`."""
+    n_step: Count = 3
+    """Steps of reward before the value of what comes after (Hessel et al. 2018, table 1)."""
+    prioritized: bool = True
+    """See `dqn`."""
+    priority_alpha: Probability = 0.5
+    """Exponent of the error (Hessel et al. 2018, table 1)."""
+    noisy: bool = True
+    """See `dqn`."""
+    distribution: Literal["none", "quantile", "categorical"] = "categorical"
+    """See `dqn`."""
+    adam_epsilon: Positive = 1.5e-4
+    """What Adam adds to the root of the second moment (Hessel et al. 2018, table 1)."""
+
+
+class Rainbow(DQN):
+    """DQN with everything. Source: Hessel et al. (2018), "Rainbow: combining improvements in deep reinforcement learning"."""
+
+    name = "rainbow"
+    config_class = RainbowConfig

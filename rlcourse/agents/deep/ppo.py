@@ -1,0 +1,137 @@
+"""Proximal policy optimisation: several passes over what was just seen, with steps that do not go too far.
+
+    r = pi(A|S) / pi_old(A|S)
+    loss = - min(r x advantage, clip(r, 1 - eps, 1 + eps) x advantage) + vf_coef (G - V(S))^2 - ent_coef H(pi(.|S))
+
+Source: Schulman et al. (2017), "Proximal policy optimization algorithms"; of the details of its implementations (Huang et al.
+2022, "The 37 implementation details of PPO") here are: orthogonal weights, Adam with epsilon 1e-5, annealing (`anneal_steps`),
+generalised advantages, minibatches of a new order in every pass, normalised advantages in each of them, clipped values
+(`clip_range_vf`), one loss of both networks, one norm for both gradients.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from rlcourse.agents.config import Count, Positive, Probability
+from rlcourse.agents.deep.actor_critic import ActorCritic, ActorCriticConfig, Memory, log_chances_and_entropy
+from rlcourse.errors import UsageError
+
+
+@dataclass(frozen=True)
+class PPOConfig(ActorCriticConfig):
+    """Settings of `ppo`."""
+
+    learning_rate: Positive = 3e-4
+    """Step size (stable-baselines3)."""
+    adam_epsilon: Positive = 1e-5
+    """What Adam adds to the root of the second moment (Huang et al. 2022, detail 3)."""
+    n_envs: Count = 4
+    """Copies of the world for each member (CleanRL)."""
+    n_steps: Count = 128
+    """Steps of each copy between updates (CleanRL)."""
+    batch_size: Count = 128
+    """Steps in a minibatch of a member (CleanRL: a quarter of 4 x 128)."""
+    n_epochs: Count = 4
+    """Passes over what was seen (CleanRL)."""
+    gae_lambda: Probability = 0.95
+    """Lambda of the advantages (Schulman et al. 2017)."""
+    clip_range: Positive = 0.2
+    """How far the ratio of chances may go, eps (Schulman et al. 2017)."""
+    clip_range_vf: Positive | None = None
+    """How far values may go from those before, in the unit of the return; any way where it is None (stable-baselines3)."""
+    normalize_advantage: bool = True
+    """Mean 0 and deviation 1 in every minibatch of a member (stable-baselines3)."""
+
+
+class PPO(ActorCritic):
+    """PPO with a clipped objective."""
+
+    name = "ppo"
+    config_class = PPOConfig
+
+    def build(self) -> None:
+        """See `ActorCritic.build`."""
+        config, seen = self.config, self.config.n_envs * self.config.n_steps
+        if seen % config.batch_size or (config.memory != "none" and config.batch_size % config.n_steps):
+            whole = "" if config.memory == "none" else f" in whole sequences of n_steps={config.n_steps}"
+            raise UsageError(
+                f"{self.name}: batch_size={config.batch_size} must divide the n_envs x n_steps = {seen} steps of an "
+                f"update{whole}"
+            )
+        super().build()
+
+    def update(self, advantages: Tensor, returns: Tensor) -> None:
+        """`n_epochs` passes over the rollout in minibatches, each in a new order."""
+        from rlcourse.agents.deep.rollout import permutations
+
+        rollout, config = self.rollout, self.config
+        actions, log_before, values_before = (
+            rollout.flat(array) for array in (rollout.actions, rollout.log_chances, rollout.values)
+        )
+        steps = 1 if not self.policy.remembers else rollout.steps  # those with a memory stay in their order
+        for _ in range(config.n_epochs):
+            order = permutations(self.stream, advantages.shape[1] // steps)
+            for chosen in np.split(order, advantages.shape[1] // config.batch_size, axis=1):
+                at = self.tensor((chosen[:, :, None] * steps + np.arange(steps)).reshape(self.size, -1))
+                preferences, values = self._look_again(chosen, at)
+                log_chances, entropy = log_chances_and_entropy(preferences, actions.gather(1, at))
+                losses = (
+                    self._policy_losses(log_chances - log_before.gather(1, at), advantages.gather(1, at))
+                    + config.vf_coef
+                    * self._value_losses(values, values_before.gather(1, at), returns.gather(1, at))
+                    - config.ent_coef * entropy
+                )
+                self.optimiser.step(losses.mean(dim=1).sum())
+
+    def _look_again(self, chosen: NDArray[np.int64], at: Tensor) -> tuple[Tensor, Tensor]:
+        """Preferences and values in a minibatch as they are now: of the steps `at`, or of whole copies with a memory."""
+        if self.policy.remembers:
+            return self.unroll(chosen)
+        flat = self.rollout.flat(self.rollout.rows).flatten(0, 1)
+        offset = torch.arange(self.size, device=self.device)[:, None] * (self.copies * self.rollout.steps)
+        rows = flat.index_select(0, (at + offset).flatten()).unflatten(0, at.shape)
+        preferences, values, _ = self.policy.step(rows, None, None)
+        return preferences, values
+
+    def _policy_losses(self, log_ratio: Tensor, advantages: Tensor) -> Tensor:
+        """The clipped objective, `[S, batch]`."""
+        if self.config.normalize_advantage and advantages.shape[1] > 1:
+            spread = advantages.std(dim=1, keepdim=True)
+            advantages = (advantages - advantages.mean(dim=1, keepdim=True)) / (spread + 1e-8)
+        ratio, eps = log_ratio.exp(), self.config.clip_range
+        return -torch.minimum(ratio * advantages, ratio.clamp(1.0 - eps, 1.0 + eps) * advantages)
+
+    def _value_losses(self, values: Tensor, before: Tensor, returns: Tensor) -> Tensor:
+        """Squared errors, `[S, batch]`."""
+        clip = self.config.clip_range_vf
+        if clip is not None:
+            values = before + (values - before).clamp(-clip, clip)
+        return (returns - values) ** 2
+
+
+@dataclass(frozen=True)
+class RecurrentPPOConfig(PPOConfig):
+    """Settings of `recurrent_ppo`: minibatches are whole sequences of `n_steps`."""
+
+    n_envs: Count = 8
+    """Copies of the world for each member."""
+    memory: Memory = "gru"
+    """What is remembered within an episode."""
+    batch_size: Count = 256
+    """Steps in a minibatch of a member."""
+
+
+class RecurrentPPO(PPO):
+    """PPO with a memory; the state before each rollout is kept, and sequences are gone through from there.
+
+    Source: the recurrent PPO of sb3-contrib, and Huang et al. (2022), section "5 LSTM implementation details".
+    """
+
+    name = "recurrent_ppo"
+    config_class = RecurrentPPOConfig

@@ -1,0 +1,89 @@
+"""The stacked linear layer, and the parts around it that have no weights."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from rlcourse.nn.initialise import draw_weights
+from rlcourse.nn.stack import Stacked
+from rlcourse.streams import Streams
+
+FEW = 8
+"""Outputs up to which the transposed product is the faster one: MKL's kernels want a long last axis (measured: 4 x)."""
+
+
+class Linear(Stacked):
+    """y = x W + b for every member: `[S, B, in] -> [S, B, out]`; further axes, as of time, go along with B.
+
+    Args:
+        size: members S.
+        n_in: inputs.
+        n_out: outputs.
+        bias: add one, which begins at 0.
+        law: how the weights are drawn, see `rlcourse.nn.initialise`.
+        gain: factor of the law.
+    """
+
+    def __init__(
+        self,
+        size: int,
+        n_in: int,
+        n_out: int,
+        *,
+        bias: bool = True,
+        law: str = "he",
+        gain: float | None = None,
+    ) -> None:
+        super().__init__(size)
+        self.n_in, self.n_out, self.law, self.gain = n_in, n_out, law, gain
+        self.weight = nn.Parameter(torch.zeros(size, n_in, n_out))
+        self.bias = nn.Parameter(torch.zeros(size, 1, n_out)) if bias else None
+
+    def draw(self, streams: Streams) -> None:
+        """See `Stacked.draw`."""
+        draw_weights(self.weight, streams, self.law, fan_in=self.n_in, fan_out=self.n_out, gain=self.gain)
+        if self.bias is not None:
+            if self.law == "uniform":  # torch's own layers draw both from one law
+                draw_weights(self.bias, streams, "uniform", fan_in=self.n_in, fan_out=self.n_out)
+            else:
+                nn.init.zeros_(self.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`[S, B, ..., in] -> [S, B, ..., out]`."""
+        return affine(x, self.weight, self.bias)
+
+    def member(self, k: int) -> nn.Linear:
+        """See `Stacked.member`."""
+        one = nn.Linear(self.n_in, self.n_out, bias=self.bias is not None).to(self.weight)
+        with torch.no_grad():
+            one.weight.copy_(self.weight[k].T)
+            if self.bias is not None:
+                one.bias.copy_(self.bias[k, 0])
+        return one
+
+
+def affine(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """The product x W + b, `[S, B, ..., in]` by `[S, in, out]` and `[S, 1, out]`."""
+    lead = x.shape[:-1]
+    rows = x.reshape(x.shape[0], -1, x.shape[-1])
+    if weight.shape[2] <= FEW and rows.shape[1] > 1:
+        y = torch.bmm(weight.transpose(1, 2), rows.transpose(1, 2)).transpose(1, 2)
+        y = y if bias is None else y + bias
+    elif bias is None:
+        y = torch.bmm(rows, weight)
+    else:
+        y = torch.baddbmm(bias, rows, weight)
+    return y if len(lead) == 2 else y.reshape(*lead, weight.shape[2])
+
+
+class Flatten(nn.Module):
+    """`[S, B, ...] -> [S, B, features]`."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """All axes after the batch in one."""
+        return x.flatten(2)
+
+    def member(self, k: int) -> nn.Flatten:
+        """See `Stacked.member`."""
+        return nn.Flatten()

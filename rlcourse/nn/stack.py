@@ -1,0 +1,90 @@
+"""What a stacked layer is: S layers in one, each with weights of its own that it drew from its own stream."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from typing import Any
+
+from torch import Tensor, nn
+
+from rlcourse.streams import Streams
+
+
+class Stacked(nn.Module):
+    """S networks of one shape, trained side by side; member `k` sees `x[k]` and nothing else.
+
+    A subclass says what its own weights are drawn from (`draw`), and what one member is as an ordinary module (`member`).
+
+    Args:
+        size: the number of members S.
+    """
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.size = size
+
+    def initialise(self, streams: Streams) -> None:
+        """Draw the weights of every member from its own stream: those of the parts in their order, then its own.
+
+        Args:
+            streams: of S members. Member `k` draws the same weights in every population.
+        """
+        for part in self.children():
+            if isinstance(part, Stacked):
+                part.initialise(streams)
+        self.draw(streams)
+
+    def draw(self, streams: Streams) -> None:
+        """Draw the weights that are its own, not those of its parts."""
+
+    def member(self, k: int) -> nn.Module:
+        """Member `k` as an ordinary `torch.nn.Module` with copies of its weights: `[B, ...]` in, the same out of it."""
+        raise NotImplementedError(f"{type(self).__name__} does not say what a member of it is")
+
+
+class Sequential(Stacked):
+    """One part after the other.
+
+    Args:
+        parts: stacked modules of one size, or modules without weights: that work on `[S, B, ...]` as they do on `[B, ...]`, or
+            that say with `member(k)` what works on `[B, ...]`.
+    """
+
+    def __init__(self, *parts: nn.Module) -> None:
+        sizes = {part.size for part in parts if isinstance(part, Stacked)}
+        if len(sizes) != 1:
+            raise ValueError(f"the parts of a stack must have one size, got {sorted(sizes)}")
+        super().__init__(sizes.pop())
+        self.parts = nn.ModuleList(parts)
+
+    def initialise(self, streams: Streams) -> None:
+        """See `Stacked.initialise`."""
+        for part in self.parts:
+            if isinstance(part, Stacked):
+                part.initialise(streams)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`[S, B, ...]` through all parts."""
+        for part in self.parts:
+            x = part(x)
+        return x
+
+    def member(self, k: int) -> nn.Module:
+        """See `Stacked.member`."""
+        return nn.Sequential(*(member_of(part, k) for part in self.parts))
+
+    def __iter__(self) -> Iterator[nn.Module]:
+        return iter(self.parts)
+
+
+def member_of(part: nn.Module, k: int) -> nn.Module:
+    """Member `k` of a stacked module, or what stands for a module without weights in every member."""
+    member: Any = getattr(part, "member", None)
+    one: nn.Module = copy.deepcopy(part) if member is None else member(k)
+    return one
+
+
+def copied(parameter: Tensor, k: int) -> nn.Parameter:
+    """The weights of member `k`, out of `[S, ...]`, as a parameter of an ordinary module."""
+    return nn.Parameter(parameter.detach()[k].clone())
