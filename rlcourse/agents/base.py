@@ -17,8 +17,8 @@ from gymnasium.vector import VectorEnv
 from numpy.typing import NDArray
 
 from rlcourse.agents.config import AgentConfig, as_json, build_config
-from rlcourse.agents.population import parse_seeds
 from rlcourse.agents.storage import write_agent_folder
+from rlcourse.checks import parse_seeds
 from rlcourse.errors import StorageError, UsageError
 from rlcourse.names import resolve_world, world_options
 from rlcourse.streams import Streams
