@@ -309,7 +309,7 @@ def test_worlds_of_other_people(name: str, seen: str, tmp_path: Any) -> None:
         assert loaded.learn(20).num_timesteps == STEPS + 20
         env = gymnasium.make(WALK, seen=seen)
         observation, _ = env.reset(seed=0)
-        action, state = agent.member(1).predict(observation, None, np.array(True))
+        action, _ = agent.member(1).predict(observation, None, np.array(True))
         assert action.shape == ()
         assert env.action_space.contains(np.int64(action))
         env.step(int(action))

@@ -182,5 +182,5 @@ def test_other_spaces_are_refused() -> None:
         spaces.Sequence(spaces.Discrete(2)),
     ):
         for whole in (space, gymnasium.spaces.Dict({"a": spaces.Discrete(2), "b": space})):
-            with pytest.raises(UsageError, match="a network cannot read .*it fits Discrete, MultiDiscrete"):
+            with pytest.raises(UsageError, match=r"a network cannot read .*it fits Discrete, MultiDiscrete"):
                 Codec(whole)
