@@ -295,6 +295,7 @@ class DeepAgent(ControlAgent):
                 and np.isnan(array).any()
             ):
                 raise StorageError(f"array {name!r} holds numbers that are none")
+        self.codec.check("rows", arrays["rows"])
         self.check_kept(arrays_below(arrays, "kept/"))
         for name, network in self.networks.items():
             prefix = f"network/{name}/"

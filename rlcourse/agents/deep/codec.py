@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from rlcourse.agents.observations import say_space
-from rlcourse.errors import UsageError
+from rlcourse.errors import StorageError, UsageError
 
 UNSEEN = -1
 """In place of a number out of n, where there was no observation yet."""
@@ -173,6 +173,18 @@ class Codec:
         axis, first = len(lead), self.frame_shape[0]
         kept = rows[(slice(None),) * axis + (slice(first, None),)]
         return np.concatenate([kept, frame], axis=axis)
+
+    def check(self, name: str, rows: NDArray[Any]) -> None:
+        """Refuse rows `[..., *row_shape]` of the array `name` of a file that this codec cannot have made.
+
+        Raises:
+            StorageError: a number out of n is none of them.
+        """
+        for part in [] if self.is_image or not rows.size else self.parts:
+            these = rows[..., part.start]
+            lowest = UNSEEN if self.frames > 1 else 0
+            if part.n and not (lowest <= these.min() and these.max() < part.n):
+                raise StorageError(f"array {name!r} holds observations that are not among {part.n}")
 
     # ---------------------------------------------------------------- in torch, for learning
 

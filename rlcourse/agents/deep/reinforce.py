@@ -78,6 +78,7 @@ class Reinforce(DeepAgent):
 
     def check_kept(self, arrays: Arrays) -> None:
         """See `DeepAgent.check_kept`."""
+        self.codec.check("kept/seen", arrays["seen"])
         check_range("done", arrays["done"], 0, self.n_actions - 1)
         check_range("length", arrays["length"], 0, self._done.shape[1])
 

@@ -276,6 +276,7 @@ class Replay:
         copies, frames = np.arange(len(kinds)), np.arange(self.capacity)
         check_range("replay/at", at, 0, self.capacity - 1)
         check_range("replay/filled", filled, 0, self.capacity)
+        self.codec.check("kept/replay/frames", arrays["frames"])
         check_range("replay/actions", arrays["actions"], 0, n_actions - 1)
         check_range("replay/kinds", kinds, 0, OPEN)
         used, is_open = frames < filled[:, None], kinds == OPEN

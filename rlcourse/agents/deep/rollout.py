@@ -55,6 +55,7 @@ class Rollout:
         Raises:
             StorageError: more steps than there is room for, or an action that is none.
         """
+        self.codec.check("kept/rollout/rows", arrays["rows"])
         check_range("rollout/actions", arrays["actions"], 0, n_actions - 1)
         check_range("rollout/filled", arrays["filled"], 0, self.steps - 1)
         if (arrays["filled"] != arrays["filled"][0]).any():
