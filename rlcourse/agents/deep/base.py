@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from rlcourse.agents.base import Arrays, check_steps
-from rlcourse.agents.config import AgentConfig, Count, Positive, Probability
+from rlcourse.agents.config import AgentConfig, Count, NonNegative, Positive, Probability
 from rlcourse.agents.control import ControlAgent
 from rlcourse.agents.deep.codec import Codec
 from rlcourse.agents.observations import leading_shape, members_of
@@ -26,6 +26,9 @@ from rlcourse.nn.optimisers import Optimiser
 from rlcourse.nn.stack import Stacked
 from rlcourse.progress import progress_bar
 from rlcourse.streams import Streams
+
+BINS = 1 << 16
+"""Counters of a member for observations that were met: two of which the hashes agree share one."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,8 @@ class DeepConfig(AgentConfig):
     """Function of the hidden units."""
     frame_stack: Count = 1
     """How many of the last observations the network sees."""
+    exploration_bonus: NonNegative = 0.0
+    """Beta: while learning, what was observed n times pays beta / sqrt(n) more (Tang et al. 2017, "#Exploration")."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where the networks live; auto is cuda where there is one."""
 
@@ -141,6 +146,7 @@ class DeepAgent(ControlAgent):
         self._asked = np.zeros(self.size, np.int64)
         self._returns = np.zeros(self.size * self.copies)
         self._weights = Streams.from_seeds(self.seeds, "network")
+        self._visits = np.zeros((self.size, BINS if self.config.exploration_bonus else 0), np.int32)
         self.build()
 
     def add_network(self, name: str, network: Stacked, *, like: str | None = None) -> Any:
@@ -208,10 +214,18 @@ class DeepAgent(ControlAgent):
         observation, rewards, terminated, truncated, info = self.venv.step(taken)
         self._rows = self.codec.follow(rows, self._frames(observation))
         self.listen(info)
-        self.observe(rows, actions, rewards, self._rows, terminated, truncated)
+        paid = rewards + self._bonus(self._rows) if self.config.exploration_bonus else rewards
+        self.observe(rows, actions, paid, self._rows, terminated, truncated)
         self.num_timesteps += self.copies
         self._note(rewards, terminated, truncated)
         self.train()
+
+    def _bonus(self, rows: NDArray[Any]) -> NDArray[np.float64]:
+        """What each of the copies `[S N]` is paid for having come to what it sees, the less the more often it was met."""
+        from rlcourse.agents.deep.counting import count_visits
+
+        met = count_visits(rows, self._visits)
+        return np.asarray(self.config.exploration_bonus / np.sqrt(met))
 
     def _where_over(self, rows: NDArray[Any]) -> NDArray[Any]:
         """`rows` of the copies that began anew, the old ones of all others."""
@@ -273,7 +287,13 @@ class DeepAgent(ControlAgent):
     # ---------------------------------------------------------------- saving, restoring, parting
 
     def _array_attributes(self) -> dict[str, str]:
-        names = {**super()._array_attributes(), "log/returns": "_returns", "asked": "_asked", "rows": "_rows"}
+        names = {
+            **super()._array_attributes(),
+            "log/returns": "_returns",
+            "asked": "_asked",
+            "rows": "_rows",
+            "visits": "_visits",
+        }
         return names
 
     def get_arrays(self) -> Arrays:
