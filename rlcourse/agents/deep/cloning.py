@@ -192,8 +192,8 @@ def clone(
             order = permutations(agent.stream, len(dataset))
             for start in range(0, len(dataset) - batch_size + 1, batch_size):
                 at = order[:, start : start + batch_size]
-                batch = (agent.tensor(array[at]) for array in (rows, actions, returns))
-                optimiser.step(_losses(agent, *batch, margin).mean(dim=1).sum())
+                seen, done, gained = (agent.tensor(array[at]) for array in (rows, actions, returns))
+                optimiser.step(_losses(agent, seen, done, gained, margin).mean(dim=1).sum())
             advance(1)
     if isinstance(agent, DQN):
         hard_copy(agent.target, agent.q)
@@ -223,13 +223,12 @@ def _rows(agent: DeepAgent, dataset: Trajectories) -> tuple[NDArray[Any], NDArra
     codec = agent.codec
     if codec.frames == 1:
         return dataset.observations, dataset.following
-    rows, before, after = None, [], []
+    before: list[NDArray[Any]] = []
+    after: list[NDArray[Any]] = []
     for t in range(len(dataset)):
-        if t == 0 or dataset.ended[t - 1]:
-            rows = codec.follow(None, dataset.observations[t][None])
-        before.append(rows)
-        rows = codec.follow(rows, dataset.following[t][None])
-        after.append(rows)
+        begins = t == 0 or dataset.ended[t - 1]
+        before.append(codec.follow(None, dataset.observations[t][None]) if begins else after[-1])
+        after.append(codec.follow(before[-1], dataset.following[t][None]))
     return np.concatenate(before), np.concatenate(after)
 
 
