@@ -88,6 +88,7 @@ AGENTS: dict[str, str] = {
     "ppo": _DEEP + "ppo:PPO",
     "recurrent_a2c": _DEEP + "actor_critic:RecurrentA2C",
     "recurrent_ppo": _DEEP + "ppo:RecurrentPPO",
+    "deep_self_play": _DEEP + "self_play:DeepSelfPlay",
     "sb3:dqn": _SB3 + "SB3DQN",
     "sb3:a2c": _SB3 + "SB3A2C",
     "sb3:ppo": _SB3 + "SB3PPO",

@@ -65,8 +65,10 @@ class Codec:
             self._set_flat()
 
     def _set_image(self, space: spaces.Box) -> None:
-        # the channels are the shortest axis at one of the ends, as stable-baselines3 takes it
-        self.channels_last = space.shape[2] < space.shape[0]
+        first, middle, last = space.shape
+        # Boards are mostly square. Else the channels are the shortest axis at one of the ends, as stable-baselines3 takes it,
+        # which would be wrong for more channels than there are cells a side.
+        self.channels_last = last < first if (first == middle) == (middle == last) else first == middle
         height, width, channels = space.shape if self.channels_last else (*space.shape[1:], space.shape[0])
         self.image_shape = (channels * self.frames, height, width)
         """Channels, rows and columns of the features."""

@@ -124,12 +124,12 @@ class DQN(ValueAgent):
         self.q.train()
         return values
 
-    def make_network(self) -> Any:
-        """A Q network by the settings."""
+    def make_network(self, size: int | None = None) -> Any:
+        """A Q network by the settings, of so many members as there are, or of `size`."""
         config = self.config
         return q_network(
             self.codec,
-            self.size,
+            size or self.size,
             self.n_actions,
             config,
             n_atoms=self.head.n_atoms,

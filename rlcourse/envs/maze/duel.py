@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -133,9 +135,16 @@ class CandyDuel(MazeRules):
             )
         return agent.member(0), rules.sight
 
+    @cached_property
+    def guest(self) -> Callable[[Any], NDArray[np.int64]] | None:
+        """Plays in the place of the opponent, see `CandyDuelVectorEnv.invite`; nobody, as a rule."""
+        return None
+
     def replies(self, state: State, over: NDArray[np.bool_]) -> NDArray[np.int64]:
         """What the opponent does in every copy, int64 `[B]`; where the game is `over` `[B]`, that means nothing."""
         copies, actions = len(state["core"]), int(self.action_space.n)
+        if self.guest is not None:
+            return np.asarray(self.guest(self.observe_as(state, 1)), np.int64)
         if self.opponent not in PLAYERS:
             agent, sight = self.rival
             chosen, memory = agent.predict(sight.read(self.world(state), 1))
@@ -299,6 +308,16 @@ class CandyDuelVectorEnv(MazeVectorEnv):
     def in_turn(self) -> bool:
         """Whether the opponent moves after the agent, not at once with it."""
         return self.rules.in_turn
+
+    def invite(self, guest: Callable[[Any], NDArray[np.int64]]) -> None:
+        """Let `guest` play in the place of the opponent, in these copies alone.
+
+        Args:
+            guest: told what walker 1 sees, its own place first, `[B, ...]` in the structure of the observation space; says
+                what it does, integers `[B]`. Where a game is over, that means nothing.
+        """
+        self.rules = dataclasses.replace(self.rules)
+        self.rules.__dict__["guest"] = guest  # the options are frozen, what follows from them is not
 
     def compiled_game(self) -> CompiledGame | None:
         """The copies for a loop in compiled code that plays both sides, and says with `moved` when it is done."""
