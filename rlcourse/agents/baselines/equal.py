@@ -29,6 +29,7 @@ LACKED: dict[str, Any] = {
     "recency_half_life": 0.0,
     "exploration_period": None,
     "frame_stack": 1,
+    "exploration_bonus": 0.0,
     "optimiser": "adam",
     "memory": "none",
 }
