@@ -167,11 +167,11 @@ def turn_grids(x: Array, which: Array) -> Array:
     """
     height, width = x.shape[-2:]
     flat = x.reshape(*x.shape[:2], -1, height * width)
-    return np.take_along_axis(flat, _cells(height, width)[which][:, :, None, :], axis=-1).reshape(x.shape)
+    return np.take_along_axis(flat, cell_maps(height, width)[which][:, :, None, :], axis=-1).reshape(x.shape)
 
 
 @lru_cache
-def _cells(height: int, width: int) -> Array:
+def cell_maps(height: int, width: int) -> Array:
     """From which cell each cell of a grid comes, `[8, H W]`."""
     cells = np.arange(height * width).reshape(height, width)
     found = [np.rot90(cells[:, ::-1] if g >= 4 else cells, g % 4).reshape(-1) for g in range(8)]

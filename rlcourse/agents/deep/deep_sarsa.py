@@ -39,6 +39,8 @@ class DeepSarsa(DQN):
     def build(self) -> None:
         """As DQN."""
         super().build()
+        if self.symmetries is not None:
+            raise UsageError(f"{self.name} has no augment: the next action would have to be turned, too")
         if not isinstance(self.head, Scalar) or self.config.double:
             raise UsageError(
                 f"{self.name} has no double and no distribution: the next action is not the best one"

@@ -22,6 +22,7 @@ from rlcourse.agents.deep.base import arrays_below, hard_copy, soft_copy
 from rlcourse.agents.deep.heads import Categorical, Quantile, Scalar
 from rlcourse.agents.deep.networks import q_network
 from rlcourse.agents.deep.replay import Batch, Replay
+from rlcourse.agents.deep.symmetries import Augment, Symmetries
 from rlcourse.agents.deep.values import ValueAgent, ValueConfig
 from rlcourse.errors import UsageError
 from rlcourse.nn.linear import Linear
@@ -71,6 +72,8 @@ class DQNConfig(ValueConfig):
     """The largest (Bellemare et al. 2017)."""
     recency_half_life: NonNegative = 0.0
     """A transition older by so many steps is drawn half as often, for worlds that change; 0: all are drawn as often."""
+    augment: Augment = "none"
+    """Learn from each transition as it is, or turned and mirrored (see `rlcourse.agents.deep.symmetries`)."""
 
 
 class DQN(ValueAgent):
@@ -107,6 +110,7 @@ class DQN(ValueAgent):
         self.replay = Replay(
             self.size, self.copies, frames, self.codec, self.device, prioritized=config.prioritized
         )
+        self.symmetries = Symmetries(self) if config.augment == "symmetries" else None
 
     def choose(
         self, rows: Tensor, state: Any, episode_start: Any, deterministic: bool
@@ -218,7 +222,17 @@ class DQN(ValueAgent):
             places, weights = self.replay.draw_by_priority(self.stream, config.batch_size, beta)
         else:
             places = self.replay.draw(self.stream, config.batch_size, half_life=config.recency_half_life)
-        return self.replay.gather(places, n_steps=config.n_step, gamma=config.gamma, weights=weights)
+        batch = self.replay.gather(places, n_steps=config.n_step, gamma=config.gamma, weights=weights)
+        return batch if self.symmetries is None else self._turned(batch, self.symmetries)
+
+    def _turned(self, batch: Batch, symmetries: Symmetries) -> Batch:
+        """The transitions of the turned worlds."""
+        which = symmetries.draw(self.stream, batch.actions.shape[1])
+        return batch._replace(
+            rows=symmetries.turn(batch.rows, which),
+            actions=symmetries.carry(batch.actions, which),
+            next_rows=symmetries.turn(batch.next_rows, which),
+        )
 
     def renew_noise(self, *networks: Any) -> None:
         """Draw the noise of the weights anew."""

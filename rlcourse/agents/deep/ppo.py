@@ -18,8 +18,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from rlcourse.agents.config import Count, Positive, Probability
+from rlcourse.agents.config import Count, NonNegative, Positive, Probability
 from rlcourse.agents.deep.actor_critic import ActorCritic, ActorCriticConfig, Memory, log_chances_and_entropy
+from rlcourse.agents.deep.symmetries import Augment, Symmetries
 from rlcourse.errors import UsageError
 
 
@@ -47,6 +48,10 @@ class PPOConfig(ActorCriticConfig):
     """How far values may go from those before, in the unit of the return; any way where it is None (stable-baselines3)."""
     normalize_advantage: bool = True
     """Mean 0 and deviation 1 in every minibatch of a member (stable-baselines3)."""
+    augment: Augment = "none"
+    """Learn that turned and mirrored boards are the same, or not (see `rlcourse.agents.deep.symmetries`)."""
+    augment_coef: NonNegative = 0.1
+    """Weight of that (Raileanu et al. 2021)."""
 
 
 class PPO(ActorCritic):
@@ -65,6 +70,13 @@ class PPO(ActorCritic):
                 f"update{whole}"
             )
         super().build()
+        self.symmetries = None
+        if config.augment == "symmetries":
+            if self.policy.remembers:
+                raise UsageError(
+                    f"{self.name}: augment='symmetries' turns single boards: leave memory at 'none'"
+                )
+            self.symmetries = Symmetries(self)
 
     def update(self, advantages: Tensor, returns: Tensor) -> None:
         """`n_epochs` passes over the rollout in minibatches, each in a new order."""
@@ -87,17 +99,33 @@ class PPO(ActorCritic):
                     * self._value_losses(values, values_before.gather(1, at), returns.gather(1, at))
                     - config.ent_coef * entropy
                 )
+                if self.symmetries is not None:
+                    losses = losses + config.augment_coef * self._differences(at, preferences, values)
                 self.optimiser.step(losses.mean(dim=1).sum())
+
+    def _differences(self, at: Tensor, preferences: Tensor, values: Tensor) -> Tensor:
+        """How much policy and values of turned boards differ from those of the boards as they are, `[S, batch]`."""
+        assert self.symmetries is not None
+        which = self.symmetries.draw(self.stream, at.shape[1])
+        turned, turned_values, _ = self.policy.step(
+            self.symmetries.turn(self._rows_at(at), which), None, None
+        )
+        target = self.symmetries.carry_each(preferences.detach(), which).log_softmax(dim=-1)
+        divergence = (target.exp() * (target - turned.log_softmax(dim=-1))).sum(dim=-1)
+        return divergence + (values.detach() - turned_values) ** 2
 
     def _look_again(self, chosen: NDArray[np.int64], at: Tensor) -> tuple[Tensor, Tensor]:
         """Preferences and values in a minibatch as they are now: of the steps `at`, or of whole copies with a memory."""
         if self.policy.remembers:
             return self.unroll(chosen)
+        preferences, values, _ = self.policy.step(self._rows_at(at), None, None)
+        return preferences, values
+
+    def _rows_at(self, at: Tensor) -> Tensor:
+        """What was seen in the steps `at` `[S, batch]` of the rollout."""
         flat = self.rollout.flat(self.rollout.rows).flatten(0, 1)
         offset = torch.arange(self.size, device=self.device)[:, None] * (self.copies * self.rollout.steps)
-        rows = flat.index_select(0, (at + offset).flatten()).unflatten(0, at.shape)
-        preferences, values, _ = self.policy.step(rows, None, None)
-        return preferences, values
+        return flat.index_select(0, (at + offset).flatten()).unflatten(0, at.shape)
 
     def _policy_losses(self, log_ratio: Tensor, advantages: Tensor) -> Tensor:
         """The clipped objective, `[S, batch]`."""
