@@ -57,7 +57,10 @@ def test_the_command_line(tmp_path, monkeypatch, capsys):
     assert load_agent(folder).num_timesteps == 60
     assert main(["evaluate", str(folder), "--episodes", "2", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)
-    assert main(["train", "--agent", "sb3:a2c", "--env", "CandyMaze-v0", "--steps", "9", "--agent.n-step", "3"]) == 2
+    assert (
+        main(["train", "--agent", "sb3:a2c", "--env", "CandyMaze-v0", "--steps", "9", "--agent.n-step", "3"])
+        == 2
+    )
     assert "did you mean n-steps" in capsys.readouterr().err
 
 
