@@ -92,13 +92,12 @@ def test_learns_the_small_maze(name: str) -> None:
     "settings",
     [
         {"dueling": True, "n_step": 3, "distribution": "quantile"},
-        {"prioritized": True, "noisy": True, "double": True},
         {"recency_half_life": 200.0, "tau": 0.1, "target_update_interval": 4},
     ],
     ids=str,
 )
-def test_dqn_learns_with_every_option(settings: dict[str, Any]) -> None:
-    best = shares(learned("dqn", "CandyMaze-v0", MAZE, 1500 if "noisy" in settings else 1000, **settings))
+def test_dqn_learns_with_options_that_rainbow_has_not(settings: dict[str, Any]) -> None:
+    best = shares(learned("dqn", "CandyMaze-v0", MAZE, 1000, **settings))
     assert best.mean() > 0.9, best
 
 
@@ -107,8 +106,11 @@ def test_deep_sarsa_learns_with_expectations() -> None:
     assert best.mean() > 0.9, best
 
 
-def test_dqn_learns_from_pictures() -> None:
-    best = shares(learned("dqn", "CandyMaze-v0", {**MAZE, "observation": "planes"}, 1200, seeds=2))
+def test_ppo_learns_from_pictures() -> None:
+    settings = {**ACTOR, "n_steps": 16, "batch_size": 64}
+    best = shares(
+        learned("ppo", "CandyMaze-v0", {**MAZE, "observation": "planes"}, 4000, seeds=2, **settings)
+    )
     assert best.mean() > 0.9, best
 
 
@@ -147,13 +149,9 @@ def test_a_memory_finds_the_way_in_the_t_maze(name: str, steps: int, settings: d
     assert success.mean() > 0.9, success.mean(axis=1)
 
 
-@pytest.mark.parametrize(
-    ("name", "steps", "settings"),
-    [("dqn", 1000, {}), ("ppo", 5000, {**ACTOR, "n_steps": 24, "batch_size": 96})],
-    ids=["dqn", "ppo"],
-)
-def test_who_has_none_is_right_by_chance(name: str, steps: int, settings: dict[str, Any]) -> None:
+def test_who_has_none_is_right_by_chance() -> None:
     """At most half the time, but for the luck of 3 x 200 episodes (five deviations)."""
-    success = play(learned(name, "TMaze-v0", TMAZE, steps, **settings), 200).success
+    agent = learned("ppo", "TMaze-v0", TMAZE, 5000, **{**ACTOR, "n_steps": 24, "batch_size": 96})
+    success = play(agent, 200).success
     assert success is not None
-    assert success.mean() < 0.5 + 5 * np.sqrt(0.25 / success.size)
+    assert 0.3 < success.mean() < 0.5 + 5 * np.sqrt(0.25 / success.size)
