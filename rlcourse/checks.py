@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,8 @@ from rlcourse.errors import UsageError, did_you_mean
 LARGEST = 2**63 - 1
 """The largest whole number of the arrays, which are int64."""
 LARGEST_FLOAT = float(np.finfo(np.float64).max)
+MOST_MEMBERS = 10_000_000
+"""A count beyond it is a mistake: the arrays of so many learners take tens of gigabytes."""
 
 
 def check_count(name: str, value: Any, at_least: int = 1) -> int:
@@ -53,3 +55,32 @@ def check_choice(name: str, value: Any, known: Iterable[str]) -> str:
     if not isinstance(value, str) or value not in known:
         raise UsageError(f"{name}: {did_you_mean(str(value), known, kind='choice')}")
     return value
+
+
+def parse_seeds(seeds: int | Sequence[int]) -> list[int]:
+    """A count S gives the seeds 0 .. S-1; a list is taken as it is.
+
+    Raises:
+        UsageError: no seed at all, a negative or doubled one, or something that is no whole number.
+    """
+    if isinstance(seeds, (int, np.integer)) and not isinstance(seeds, bool):
+        if seeds < 1:
+            raise UsageError(f"seeds={seeds} must be at least 1, or a list of seeds")
+        if seeds > MOST_MEMBERS:
+            raise UsageError(
+                f"seeds={seeds} is a count, and must be at most {MOST_MEMBERS}; a single seed is a list of one"
+            )
+        return list(range(int(seeds)))
+    if (
+        isinstance(seeds, (str, bytes, bool))
+        or not isinstance(seeds, (Sequence, np.ndarray))
+        or not np.shape(seeds)
+        or not len(seeds)
+    ):
+        raise UsageError(f"seeds={seeds!r} must be a count or a non-empty list of whole numbers")
+    for seed in seeds:
+        if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
+            raise UsageError(f"seeds must be whole numbers of at least 0, got {seed!r}")
+    if len(set(seeds)) != len(seeds):
+        raise UsageError("the list of seeds names one twice: two members would be the same run")
+    return [int(seed) for seed in seeds]

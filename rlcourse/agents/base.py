@@ -17,8 +17,8 @@ from gymnasium.vector import VectorEnv
 from numpy.typing import NDArray
 
 from rlcourse.agents.config import AgentConfig, as_json, build_config
-from rlcourse.agents.population import parse_seeds
 from rlcourse.agents.storage import write_agent_folder
+from rlcourse.checks import parse_seeds
 from rlcourse.errors import StorageError, UsageError
 from rlcourse.names import resolve_world, world_options
 from rlcourse.streams import Streams
@@ -175,6 +175,9 @@ class Agent(ABC):
     def _array_attributes(self) -> dict[str, str]:
         """The arrays `[S, ...]` that the future depends on, streams and worlds apart: name in a file -> attribute."""
 
+    def _take(self, arrays: Arrays) -> None:  # noqa: B027  (most keep nothing else)
+        """Go on from these arrays, of the right shapes, that are no `_array_attributes`."""
+
     def _restored(self, *, in_place: bool) -> None:  # noqa: B027  (most have nothing to do)
         """After the arrays were replaced; `in_place`: the worlds were put where they had been, too."""
 
@@ -209,6 +212,7 @@ class Agent(ABC):
             setattr(self, attribute, arrays[name].copy())
         self.stream = Streams(arrays["streams/agent"].copy())
         self._predict_stream = Streams(arrays["streams/predict"].copy())
+        self._take(arrays)
         world = {
             name.removeprefix("world/"): array for name, array in arrays.items() if name.startswith("world/")
         }

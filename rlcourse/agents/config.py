@@ -78,15 +78,15 @@ def build_config(config_class: type[C], settings: dict[str, Any], *, owner: str)
     )  # not light: only to build an agent
 
     hints = get_type_hints(config_class, include_extras=True)
-    settings = {  # JSON and TOML have lists only
-        name: tuple(value) if isinstance(value, list) and get_origin(hints.get(name)) is tuple else value
-        for name, value in settings.items()
-    }
+    checked = {}
     for name, value in settings.items():
         if name not in hints:
             known = [field.name for field in dataclasses.fields(config_class)]
             raise UsageError(did_you_mean(name, known, kind=f"setting of {owner}"))
-        hint, entries = hints[name], value if isinstance(value, (list, tuple)) else [value]
+        hint = hints[name]
+        if isinstance(value, list) and get_origin(hint) is tuple:  # as JSON has it
+            value = tuple(value)
+        entries = value if isinstance(value, (list, tuple)) else [value]
         # True is an int to Python, not to us
         wrong = bool not in _types(hint) and any(isinstance(entry, bool) for entry in entries)
         try:
@@ -99,7 +99,8 @@ def build_config(config_class: type[C], settings: dict[str, Any], *, owner: str)
             for entry in entries:
                 if _is_number(entry) and (asked := limit.refuses(entry)):
                     raise UsageError(f"{owner}: {name}={value!r} must be {asked}")
-    return config_class(**settings)
+        checked[name] = value
+    return config_class(**checked)
 
 
 def as_json(value: Any) -> Any:

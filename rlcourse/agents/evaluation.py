@@ -34,7 +34,12 @@ class Episodes(NamedTuple):
 
 
 def evaluate(
-    agent: Agent, episodes: int = 100, *, deterministic: bool = True, progress: bool = False
+    agent: Agent,
+    episodes: int = 100,
+    *,
+    deterministic: bool = True,
+    env_kwargs: dict[str, Any] | None = None,
+    progress: bool = False,
 ) -> NDArray[np.float64]:
     """Play episodes with the policies as they are now; nothing is learned and training is not disturbed.
 
@@ -51,16 +56,24 @@ def evaluate(
         agent: the population.
         episodes: episodes for each member.
         deterministic: act by the best action known, or as while learning.
+        env_kwargs: options of the world that are other ones than while learning, as `{"levels": "test"}`.
         progress: draw a bar.
 
     Returns:
         Undiscounted returns, float64 `[S, episodes]`.
     """
-    return play(agent, episodes, deterministic=deterministic, progress=progress).returns
+    return play(
+        agent, episodes, deterministic=deterministic, env_kwargs=env_kwargs, progress=progress
+    ).returns
 
 
 def play(
-    agent: Agent, episodes: int = 100, *, deterministic: bool = True, progress: bool = False
+    agent: Agent,
+    episodes: int = 100,
+    *,
+    deterministic: bool = True,
+    env_kwargs: dict[str, Any] | None = None,
+    progress: bool = False,
 ) -> Episodes:
     """`evaluate`, with the lengths of the episodes, and whether they succeeded."""
     if isinstance(episodes, bool) or not isinstance(episodes, (int, np.integer)) or episodes < 1:
@@ -70,7 +83,7 @@ def play(
     parts = []
     with progress_bar(int(episodes), f"evaluate {agent.name}", show=progress) as advance:
         for start in range(0, int(episodes), width):
-            parts.append(_play(agent, seeds[:, start : start + width], deterministic))
+            parts.append(_play(agent, seeds[:, start : start + width], deterministic, env_kwargs or {}))
             advance(parts[-1].returns.shape[1])
     told = [part.success for part in parts if part.success is not None]
     return Episodes(
@@ -80,11 +93,13 @@ def play(
     )
 
 
-def _play(agent: Agent, seeds: NDArray[np.uint64], deterministic: bool) -> Episodes:
+def _play(
+    agent: Agent, seeds: NDArray[np.uint64], deterministic: bool, env_kwargs: dict[str, Any]
+) -> Episodes:
     """One episode for every seed `[S, N]`, side by side."""
     size, copies = seeds.shape
-    venv = make_population(agent.spec, agent.env_kwargs, size * copies)
-    observation, info = _reset(agent, venv, seeds)
+    venv = make_population(agent.spec, {**agent.env_kwargs, **env_kwargs}, size * copies)
+    observation, info = _reset(agent, venv, seeds, anew=bool(env_kwargs))
     masks = info.get("action_mask")
     returns, lengths = np.zeros(size * copies), np.zeros(size * copies, np.int64)
     success, told = np.zeros(size * copies, np.bool_), False
@@ -123,19 +138,19 @@ def _play(agent: Agent, seeds: NDArray[np.uint64], deterministic: bool) -> Episo
 
 
 def _reset(
-    agent: Agent, venv: VectorEnv[Any, Any, Any], seeds: NDArray[np.uint64]
+    agent: Agent, venv: VectorEnv[Any, Any, Any], seeds: NDArray[np.uint64], *, anew: bool
 ) -> tuple[Any, dict[str, Any]]:
     """Observations and infos at the beginning of the episodes.
 
     They are of a game in the problem that is being played; in a world that changes, as it stands now.
 
-    A world of other people cannot be put into a state, and begins anew.
+    A world of other people cannot be put into a state, and begins anew; so does one with other options (`anew`).
     """
     flat = [int(seed) for seed in seeds.reshape(-1)]
     world: Any = venv.unwrapped
     training: Any = agent.venv.unwrapped
     is_game, changes = hasattr(world, "arm_values"), getattr(training, "versions", lambda: None)() is not None
-    if not (is_game or changes) or not hasattr(world, "set_state"):
+    if anew or not (is_game or changes) or not hasattr(world, "set_state"):
         return venv.reset(seed=flat)  # type: ignore[arg-type]  # a list is allowed, though not typed
     copies = seeds.shape[1]
     now = {

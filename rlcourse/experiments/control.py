@@ -4,6 +4,7 @@ Metrics:
 
     return         mean return of evaluation episodes, played by the policy as it is in the end
     online_return  mean return of the episodes that were finished while learning; in curves since the last checkpoint
+    test_return    the same on levels that were not met while learning, where the world is one of generated levels
     success        share of the evaluation episodes that the world calls a success, where it says so
     optimal        share of the states, among those that can be reached, where the greedy action is optimal
     gap            how much less the greedy policy is worth than the best there is, exactly, from the start
@@ -34,7 +35,7 @@ from rlcourse.agents.random import RandomAgent
 from rlcourse.errors import UsageError
 from rlcourse.experiments.cell import Cell
 from rlcourse.experiments.control_yardsticks import win_rate_from_every_cell
-from rlcourse.experiments.exact import Yardsticks
+from rlcourse.experiments.exact import Yardsticks, best_of_levels
 from rlcourse.progress import progress_bar
 
 Floats = NDArray[np.float64]
@@ -88,12 +89,18 @@ def record_control(
         "return": played.returns.mean(axis=1),
         "online_return": _mean_return(learner, begun, earned_before, learner.running),
     }
+    unseen = _unseen_levels(learner)
+    if unseen:
+        scores["test_return"] = play(learner, EPISODES, env_kwargs=unseen).returns.mean(axis=1)
     if played.success is not None:
         scores["success"] = played.success.mean(axis=1)
     optimum: dict[str, Floats] = {}
     if exact is not None:
         scores |= exact.scores(learner)
         optimum = {"return": exact.best.copy()}
+        best = best_of_levels(learner, {**learner.env_kwargs, **unseen}) if unseen else None
+        if best is not None:
+            optimum["test_return"] = np.full(learner.size, best)
         if changes:
             scores["regret"] = regret.copy()
         else:
@@ -119,6 +126,12 @@ def record_control(
         optimum=optimum,
         wall_seconds=time.perf_counter() - started,
     )
+
+
+def _unseen_levels(learner: ControlAgent) -> dict[str, Any]:
+    """The options of a world of training levels with which it is one of test levels; empty for any other world."""
+    rules: Any = getattr(learner.venv.unwrapped, "rules", None)
+    return {"levels": "test", "n_levels": None} if getattr(rules, "levels", None) == "train" else {}
 
 
 def _mean_return(

@@ -209,7 +209,13 @@ def _yardstick(learner: ControlAgent, twin: gymnasium.Env[Any, Any], row: int) -
 
 def _of_levels(learner: ControlAgent) -> Yardsticks | None:
     """The mean of the best over levels as they are drawn, the same for all members."""
-    twin = gymnasium.make(learner.spec.id, **learner.env_kwargs)
+    best = best_of_levels(learner, learner.env_kwargs)
+    return None if best is None else Yardsticks({}, [], False, np.full(learner.size, best))
+
+
+def best_of_levels(learner: ControlAgent, env_kwargs: dict[str, Any]) -> float | None:
+    """The best return where every episode has a level of its own, the mean over `LEVELS` of them; `None` without a model."""
+    twin = gymnasium.make(learner.spec.id, **env_kwargs)
     seeds = Streams.from_seeds([0], "levels").bits(LEVELS)[0] >> np.uint64(1)
     found = []
     try:
@@ -220,7 +226,7 @@ def _of_levels(learner: ControlAgent) -> Yardsticks | None:
         return None
     finally:
         twin.close()
-    return Yardsticks({}, [], False, np.full(learner.size, np.mean(found)))
+    return float(np.mean(found))
 
 
 def policy_by_sight(learner: ControlAgent, mdp: FiniteMDP) -> NDArray[np.int64] | None:

@@ -11,6 +11,7 @@ HIGHER_IS_BETTER = {
     "total_reward": True,
     "simple_regret": False,
     "return": True,
+    "test_return": True,
     "online_return": True,
     "success": True,
     "gap": False,

@@ -14,7 +14,7 @@ from rlcourse.agents import agent_class
 from rlcourse.agents.bandits.base import BanditAgent
 from rlcourse.agents.base import Agent, check_steps
 from rlcourse.agents.control import ControlAgent
-from rlcourse.agents.population import parse_seeds
+from rlcourse.checks import parse_seeds
 from rlcourse.errors import UsageError
 from rlcourse.experiments.cell import Cell, join
 from rlcourse.experiments.control import record_control

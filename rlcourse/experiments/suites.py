@@ -42,8 +42,8 @@ from pathlib import Path
 from typing import Any
 
 from rlcourse.agents import AGENTS
-from rlcourse.agents.population import parse_seeds
 from rlcourse.agents.presets import preset
+from rlcourse.checks import parse_seeds
 from rlcourse.errors import UsageError, did_you_mean
 from rlcourse.experiments.metrics import HIGHER_IS_BETTER
 from rlcourse.experiments.plots import slug

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rlcourse.agents.population import parse_seeds
+from rlcourse.checks import parse_seeds
 from rlcourse.experiments.cell import Cell
 from rlcourse.experiments.metrics import REFERENCES
 from rlcourse.experiments.plan import CellPlan, plan_suite

@@ -81,6 +81,7 @@ def _control_columns(agents: list[dict[str, Row]], metrics: set[str]) -> Columns
     """Header and lines of agents that act in episode after episode."""
     digits = 2 if max(abs(agent["return"].mean) for agent in agents) < 100.0 else 1
     optional = {
+        "test_return": ("unseen levels", lambda row: _number(row.mean, digits)),
         "success": ("success", lambda row: f"{100 * row.mean:.1f}%"),
         "optimal": ("optimal", lambda row: f"{100 * row.mean:.1f}%"),
         "gap": ("gap", lambda row: _number(row.mean, digits)),

@@ -28,7 +28,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from rlcourse.checks import check_count
+from rlcourse.checks import check_count, parse_seeds
 from rlcourse.errors import UsageError, did_you_mean
 from rlcourse.nn.closed_form import solve_ridge
 from rlcourse.nn.data import Dataset
@@ -269,10 +269,9 @@ def make_estimator(
         raise UsageError(f"{name} has no closed form: only linear and ridge regression have one")
     if n_classes is not None:
         check_count("n_classes", n_classes, 2)
-    members = list(range(check_count("seeds", seeds))) if isinstance(seeds, int) else [int(s) for s in seeds]
     return Estimator(
         kind,
-        members,
+        parse_seeds(seeds),
         kind.loss if loss is None else loss,
         kind.ridge if ridge is None else ridge,
         normalise,

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,8 +22,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rlcourse.checks import check_count, check_number
+from rlcourse.checks import check_count, check_number, parse_seeds
 from rlcourse.errors import UsageError, did_you_mean
+from rlcourse.folders import output_folder
 from rlcourse.nn.augment import make_augmentation
 from rlcourse.nn.data import Dataset
 from rlcourse.nn.losses import PerMember, ZeroOne, make_loss
@@ -83,6 +85,9 @@ class FitConfig:
         if self.max_grad_norm is not None:
             check_number("max_grad_norm", self.max_grad_norm, 0.0, open_low=True)
         check_number("min_delta", self.min_delta, 0.0)
+        for name in ("augment", "metrics"):
+            if isinstance(getattr(self, name), (str, Mapping)):
+                raise UsageError(f"{name}={getattr(self, name)!r} must be a list")
         object.__setattr__(self, "loss", loss)
         object.__setattr__(self, "schedule", make_schedule(self.schedule))
         object.__setattr__(self, "augment", tuple(make_augmentation(one) for one in self.augment))
@@ -116,7 +121,7 @@ def fit(
     data: Dataset,
     validation: Dataset | None = None,
     *,
-    seeds: Sequence[int] | None = None,
+    seeds: int | Sequence[int] | None = None,
     checkpoint: str | Path | None = None,
     checkpoint_every: int = 1,
     progress: bool = False,
@@ -143,18 +148,19 @@ def fit(
     """
     config = _config(settings)
     check_count("checkpoint_every", checkpoint_every)
-    trainer = Trainer(
-        model, data, validation, list(range(model.size)) if seeds is None else list(seeds), config
-    )
-    if checkpoint is not None:
-        trainer.resume(Path(checkpoint))
-    with progress_bar(config.epochs, "fit", show=progress) as advance:
+    members = list(range(model.size)) if seeds is None else parse_seeds(seeds)
+    trainer = Trainer(model, data, validation, members, config)
+    with ExitStack() as stack:
+        folder = None if checkpoint is None else stack.enter_context(output_folder(checkpoint))
+        if folder is not None:
+            trainer.resume(folder)
+        advance = stack.enter_context(progress_bar(config.epochs, "fit", show=progress))
         advance(trainer.epoch)
         while not trainer.done:
             trainer.run_epoch()
             advance(1)
-            if checkpoint is not None and (trainer.done or trainer.epoch % checkpoint_every == 0):
-                trainer.write(Path(checkpoint))
+            if folder is not None and (trainer.done or trainer.epoch % checkpoint_every == 0):
+                trainer.write(folder)
     trainer.finish()
     curves = trainer.curves()
     validated = curves.pop("validation", None)

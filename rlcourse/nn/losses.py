@@ -63,7 +63,7 @@ class Loss(ABC):
                 weighted, and 0 for a member of which nothing counts.
 
         Raises:
-            ValueError: shapes that do not fit.
+            UsageError: shapes that do not fit.
         """
         each = self.each(output, target)
         counts = self.weigh(target)
@@ -174,10 +174,12 @@ class CrossEntropy(Loss):
         if target.dtype != torch.int64:
             target = _alike(output, target)
         elif target.shape != output.shape[:-1]:
-            raise ValueError(
+            raise UsageError(
                 f"classes {list(target.shape)} do not fit to outputs {list(output.shape)}; expected {list(output.shape[:-1])}"
             )
         k = output.shape[-1]
+        if k == 1:
+            raise UsageError("cross_entropy needs an output for each class, and there is one: try logistic")
         flat = target.reshape(-1, k) if target.shape == output.shape else target.reshape(-1)
         loss = functional.cross_entropy(
             output.reshape(-1, k),
@@ -267,7 +269,10 @@ def penalty(model: nn.Module, *, ridge: PerMember = 0.0, l1: PerMember = 0.0) ->
 
 def per_member(name: str, value: PerMember, size: int) -> NDArray[np.float64]:
     """A number of at least 0 for each member, `[S]` or `[1]`, out of one for all of them or a list."""
-    rates = np.atleast_1d(np.asarray(value, np.float64))
+    try:
+        rates = np.atleast_1d(np.asarray(value, np.float64))
+    except (TypeError, ValueError):
+        rates = np.empty(0)
     if rates.shape not in ((1,), (size,)) or not ((rates >= 0.0) & (rates < np.inf)).all():
         raise UsageError(f"{name}={value!r} must be a number of at least 0, or {size} of them, one a member")
     return rates
@@ -281,7 +286,7 @@ def _alike(output: Tensor, target: Tensor) -> Tensor:
     if target.shape == output.shape[:-1] and output.shape[-1] == 1:
         target = target[..., None]
     if target.shape != output.shape:
-        raise ValueError(f"targets {list(target.shape)} do not fit to outputs {list(output.shape)}")
+        raise UsageError(f"targets {list(target.shape)} do not fit to outputs {list(output.shape)}")
     return target
 
 
@@ -290,7 +295,7 @@ def _classes(output: Tensor, target: Tensor) -> Tensor:
     if output.shape[-1] == 1 and target.shape == output.shape:
         target = target[..., 0]
     if target.shape != output.shape[:-1]:
-        raise ValueError(f"classes {list(target.shape)} do not fit to outputs {list(output.shape)}")
+        raise UsageError(f"classes {list(target.shape)} do not fit to outputs {list(output.shape)}")
     return target.long()
 
 

@@ -63,8 +63,11 @@ class Trainer:
         for name in ("ridge", "l1"):
             per_member(name, getattr(config, name), size)
         self.model, self.data, self.validation, self.config = model, data, validation, config
-        self.seeds = [int(seed) for seed in seeds]
+        self.seeds = list(seeds)
         self.device = next(model.parameters()).device
+        for name, part in (("data", data), ("validation", validation)):
+            if part is not None:
+                self._try_out(name, part)
         self.rates = per_member("learning_rate", config.learning_rate, size)
         self.optimiser = Optimiser(
             model.parameters(),
@@ -83,6 +86,24 @@ class Trainer:
         self.stopped = np.zeros(size, np.bool_)
         self.kept = self.state()
         self._all: tuple[Tensor, Tensor, Tensor | None] | None = None
+
+    def _try_out(self, name: str, part: Dataset) -> None:
+        """One row through the model and the loss, so that what does not fit is said before anything is learned."""
+        row = part.take(np.zeros(1, np.int64))
+        try:
+            output = predict(self.model, row)
+        except (RuntimeError, IndexError) as error:
+            why = str(error).splitlines()[0]
+            raise UsageError(
+                f"the model does not take the inputs {list(part.shape)} of {name}: {why}"
+            ) from error
+        _, target, weight = self._whole(row, slice(None))
+        k = max(output.shape[-1], 2)
+        if target.dtype == torch.int64 and target.shape != output.shape:
+            low, high = int(part.y.min()), int(part.y.max())
+            if not 0 <= low <= high < k:
+                raise UsageError(f"the classes of {name} are {low} to {high}, and the model has 0 to {k - 1}")
+        self.config.loss(output, target, weight)
 
     @property
     def done(self) -> bool:

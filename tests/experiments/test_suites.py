@@ -88,7 +88,7 @@ def test_steps_left_out_are_the_worlds_episode(parse) -> None:
         ("steps = 20", "steps = 1.5", "mine.toml: steps=1.5 must be a whole number"),
         ("steps = 20", "steps = ", "is no valid TOML: "),
         ("[[agents]]", "[[agent]]", "unknown key 'agent': did you mean agents?"),
-        ('"random"', '"randon"', "[[agents]] 1 (randon): unknown agent 'randon': did you mean random?"),
+        ('"random"', '"randon"', "[[agents]] 1 (randon): unknown agent 'randon': did you mean random or rainbow?"),
         (
             '"Bandit-v0"',
             '"Bandi-v0"',

@@ -321,6 +321,13 @@ def test_bytes_are_seen_as_numbers_and_what_is_predicted_in_parts_is_the_same() 
         ({"schedule": "linear"}, "needs steps"),
         ({"augment": ["turn"]}, "unknown augmentation"),
         ({"checkpoint_every": 0}, "checkpoint_every=0"),
+        ({"learning_rate": "fast"}, "learning_rate='fast'"),
+        ({"seeds": [1, 1]}, "names one twice"),
+        ({"augment": "noise"}, "must be a list"),
+        ({"metrics": "r2"}, "must be a list"),
+        ({"checkpoint": __file__}, "it is a file"),
+        ({"loss": "cross_entropy"}, "try logistic"),
+        ({"optimiser_options": {"weight_decay": -1}}, "Invalid weight_decay"),
     ],
 )
 def test_refused(settings: dict[str, Any], words: str) -> None:
@@ -331,3 +338,20 @@ def test_refused(settings: dict[str, Any], words: str) -> None:
     assert_equal(before, weights(model))
     with pytest.raises(UsageError, match="3 members for a stack of 2"):
         fit(model, Dataset(np.zeros((3, 5, 4)), np.zeros((3, 5)), members=3))
+
+
+def test_data_that_do_not_fit_to_the_model_are_refused_before_anything_is_learned() -> None:
+    model = network([0, 1])
+    before = weights(model)
+    for data, loss, words in (
+        (Dataset(X[:, :3], Y), "squared", r"does not take the inputs \[3\] of data"),
+        (Dataset(X, np.stack([Y, Y], 1)), "squared", "do not fit to outputs"),
+        (Dataset(X, (Y > 0) * 4), "hinge", "are 0 to 4, and the model has 0 to 1"),
+        (Dataset(X, np.where(Y > 0, 1, -1)), "logistic", "are -1 to 1, and the model has 0 to 1"),
+    ):
+        with pytest.raises(UsageError, match=words) as caught:
+            fit(model, data, loss=loss)
+        assert "\n" not in str(caught.value)
+    with pytest.raises(UsageError, match="of validation"):
+        fit(model, TRAIN, Dataset(X[:, :3], Y))
+    assert_equal(before, weights(model))

@@ -29,13 +29,15 @@ LACKED: dict[str, Any] = {
     "recency_half_life": 0.0,
     "exploration_period": None,
     "frame_stack": 1,
+    "exploration_bonus": 0.0,
+    "augment": "none",
     "optimiser": "adam",
     "memory": "none",
 }
 """What the twins do not have, and how it has to stand in ours, so that these do not have it either."""
 NEEDED = {"recurrent_ppo": {"memory": "lstm"}}
 """The same, where the twin is another."""
-IDLE = {"n_atoms", "v_min", "v_max", "priority_alpha", "priority_beta", "priority_beta_steps"}
+IDLE = {"augment_coef", "n_atoms", "v_min", "v_max", "priority_alpha", "priority_beta", "priority_beta_steps"}
 """Numbers of that, which then mean nothing."""
 IDLE_MEMORY = {"memory_size", "memory_length", "memory_heads"}
 """Those of a memory."""

@@ -14,10 +14,10 @@ import numpy as np
 import torch
 from gymnasium.envs.registration import EnvSpec
 from numpy.typing import NDArray
-from stable_baselines3.common.env_util import make_vec_env
+from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.preprocessing import is_image_space
 from stable_baselines3.common.utils import LinearSchedule
-from stable_baselines3.common.vec_env import VecEnv, VecTransposeImage
+from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv, VecTransposeImage
 
 from rlcourse.agents.baselines.settings import SB3Config
 from rlcourse.errors import StorageError, UsageError
@@ -85,12 +85,12 @@ def make_world(plan: Plan) -> VecEnv:
         from rlcourse.envs import to_sb3
 
         return to_sb3(plan.spec.id, plan.config.n_envs, **plan.env_kwargs)
-    return make_vec_env(
-        plan.spec.id,
-        plan.config.n_envs,
-        env_kwargs=plan.env_kwargs,
-        wrapper_class=MaskedWorld if plan.masked else None,
-    )
+
+    def one() -> gymnasium.Env[Any, Any]:
+        env = Monitor(gymnasium.make(plan.spec.id, **plan.env_kwargs))
+        return MaskedWorld(env) if plan.masked else env
+
+    return DummyVecEnv([one] * plan.config.n_envs)  # as `make_vec_env`, which would ask for pictures as well
 
 
 def policy_for(space: gymnasium.Space[Any], asked: str) -> str:

@@ -16,10 +16,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from rlcourse.agents.base import Arrays
 from rlcourse.agents.config import Count, NonNegative, Positive, Probability
-from rlcourse.agents.deep.base import DeepAgent, DeepConfig
+from rlcourse.agents.deep.base import DeepAgent, DeepConfig, arrays_below
 from rlcourse.agents.deep.networks import argmax_actions
 from rlcourse.agents.deep.policies import Policy, make_policy
+from rlcourse.errors import UsageError
 from rlcourse.streams import Streams
 
 Memory = Literal["none", "gru", "lstm", "attention"]
@@ -63,7 +65,11 @@ class ActorCritic(DeepAgent):
         from rlcourse.agents.deep.rollout import Rollout
 
         config = self.config
-        self.policy = self.add_network("policy", make_policy(self.codec, self.size, self.n_actions, config))
+        try:
+            policy = make_policy(self.codec, self.size, self.n_actions, config)
+        except UsageError as error:
+            raise UsageError(f"{self.name}: {error}") from None
+        self.policy = self.add_network("policy", policy)
         self.optimiser = self.add_optimiser("policy", self.policy)
         self.rollout = Rollout(self.size, self.copies, config.n_steps, self.codec, self.device)
         copies = self.size * self.copies
@@ -76,6 +82,15 @@ class ActorCritic(DeepAgent):
         """The rollout and what is remembered."""
         kept = {f"rollout/{name}": array for name, array in self.rollout.kept().items()}
         return {**kept, "fresh": self._fresh, "memory": self._memory, "memory_before": self._memory_before}
+
+    def check_kept(self, arrays: Arrays) -> None:
+        """See `DeepAgent.check_kept`."""
+        self.rollout.check(arrays_below(arrays, "rollout/"), self.n_actions)
+
+    def _restored(self, *, in_place: bool) -> None:
+        super()._restored(in_place=in_place)
+        if not in_place:  # what was seen before does not lead to what is seen now
+            self.rollout.clear()
 
     # ---------------------------------------------------------------- acting
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from rlcourse.agents.base import Arrays, check_steps
-from rlcourse.agents.config import AgentConfig, Count, Positive, Probability
+from rlcourse.agents.config import AgentConfig, Count, NonNegative, Positive, Probability
 from rlcourse.agents.control import ControlAgent
 from rlcourse.agents.deep.codec import Codec
 from rlcourse.agents.observations import leading_shape, members_of
@@ -26,6 +26,9 @@ from rlcourse.nn.optimisers import Optimiser
 from rlcourse.nn.stack import Stacked
 from rlcourse.progress import progress_bar
 from rlcourse.streams import Streams
+
+BINS = 1 << 16
+"""Counters of a member for observations that were met: two of which the hashes agree share one."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,8 @@ class DeepConfig(AgentConfig):
     """Function of the hidden units."""
     frame_stack: Count = 1
     """How many of the last observations the network sees."""
+    exploration_bonus: NonNegative = 0.0
+    """Beta: while learning, what was observed n times pays beta / sqrt(n) more (Tang et al. 2017, "#Exploration")."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where the networks live; auto is cuda where there is one."""
 
@@ -108,6 +113,13 @@ class DeepAgent(ControlAgent):
         """Further arrays that the future depends on, `[S, ...]` or `[S N, ...]`: the arrays themselves, filled in place."""
         return {}
 
+    def check_kept(self, arrays: Arrays) -> None:
+        """Refuse what `kept` cannot have given, from a stranger's file: compiled loops would read and write beside arrays.
+
+        Raises:
+            StorageError: an array that holds what it cannot.
+        """
+
     def forget_episode(self, over: NDArray[np.bool_]) -> None:
         """The copies `over` `[S N]` begin anew."""
 
@@ -134,6 +146,7 @@ class DeepAgent(ControlAgent):
         self._asked = np.zeros(self.size, np.int64)
         self._returns = np.zeros(self.size * self.copies)
         self._weights = Streams.from_seeds(self.seeds, "network")
+        self._visits = np.zeros((self.size, BINS if self.config.exploration_bonus else 0), np.int32)
         self.build()
 
     def add_network(self, name: str, network: Stacked, *, like: str | None = None) -> Any:
@@ -201,10 +214,18 @@ class DeepAgent(ControlAgent):
         observation, rewards, terminated, truncated, info = self.venv.step(taken)
         self._rows = self.codec.follow(rows, self._frames(observation))
         self.listen(info)
-        self.observe(rows, actions, rewards, self._rows, terminated, truncated)
+        paid = rewards + self._bonus(self._rows) if self.config.exploration_bonus else rewards
+        self.observe(rows, actions, paid, self._rows, terminated, truncated)
         self.num_timesteps += self.copies
         self._note(rewards, terminated, truncated)
         self.train()
+
+    def _bonus(self, rows: NDArray[Any]) -> NDArray[np.float64]:
+        """What each of the copies `[S N]` is paid for having come to what it sees, the less the more often it was met."""
+        from rlcourse.agents.deep.counting import count_visits
+
+        met = count_visits(rows, self._visits)
+        return np.asarray(self.config.exploration_bonus / np.sqrt(met))
 
     def _where_over(self, rows: NDArray[Any]) -> NDArray[Any]:
         """`rows` of the copies that began anew, the old ones of all others."""
@@ -266,7 +287,13 @@ class DeepAgent(ControlAgent):
     # ---------------------------------------------------------------- saving, restoring, parting
 
     def _array_attributes(self) -> dict[str, str]:
-        names = {**super()._array_attributes(), "log/returns": "_returns", "asked": "_asked", "rows": "_rows"}
+        names = {
+            **super()._array_attributes(),
+            "log/returns": "_returns",
+            "asked": "_asked",
+            "rows": "_rows",
+            "visits": "_visits",
+        }
         return names
 
     def get_arrays(self) -> Arrays:
@@ -280,20 +307,26 @@ class DeepAgent(ControlAgent):
         arrays |= {f"kept/{name}": array.copy() for name, array in self.kept().items()}
         return arrays
 
-    def set_arrays(self, arrays: Arrays) -> None:
-        """See `Agent.set_arrays`."""
-        super().set_arrays(arrays)
+    def _take(self, arrays: Arrays) -> None:
+        for name, array in arrays.items():
+            if (
+                array.dtype.kind == "f"
+                and name.startswith(("network/", "optimiser/"))
+                and np.isnan(array).any()
+            ):
+                raise StorageError(f"array {name!r} holds numbers that are none")
+        self.codec.check("rows", arrays["rows"])
+        self.check_kept(arrays_below(arrays, "kept/"))
         for name, network in self.networks.items():
             prefix = f"network/{name}/"
-            state = {key: torch.from_numpy(array.copy()) for key, array in _below(arrays, prefix).items()}
+            state = {
+                key: torch.from_numpy(array.copy()) for key, array in arrays_below(arrays, prefix).items()
+            }
             network.load_state_dict(state)
         for name, optimiser in self.optimisers.items():
-            optimiser.set_arrays(_below(arrays, f"optimiser/{name}/"))
+            optimiser.set_arrays(arrays_below(arrays, f"optimiser/{name}/"))
         for name, array in self.kept().items():
             array[...] = arrays[f"kept/{name}"]
-        for name, array in arrays.items():
-            if array.dtype.kind == "f" and not name.startswith(("kept/", "log/")) and np.isnan(array).any():
-                raise StorageError(f"array {name!r} holds numbers that are none")
 
     def _restored(self, *, in_place: bool) -> None:
         super()._restored(in_place=in_place)
@@ -303,7 +336,8 @@ class DeepAgent(ControlAgent):
             self.forget_episode(np.ones(self.size * self.copies, np.bool_))
 
 
-def _below(arrays: Arrays, prefix: str) -> Arrays:
+def arrays_below(arrays: Arrays, prefix: str) -> Arrays:
+    """The arrays whose names begin with `prefix`, under the rest of their names."""
     return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
 
 

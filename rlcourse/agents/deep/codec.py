@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from rlcourse.agents.observations import say_space
-from rlcourse.errors import UsageError
+from rlcourse.errors import StorageError, UsageError
 
 UNSEEN = -1
 """In place of a number out of n, where there was no observation yet."""
@@ -128,15 +128,15 @@ class Codec:
             lead: how many leading axes it has.
         """
         if self.is_image:
-            array = np.asarray(self._leaf(observation, self._leaves[0][0]))
+            array = np.asarray(self._leaf(observation, self._leaves[0][0])).astype(self.dtype, copy=False)
             return np.moveaxis(array, -1, -3) if self.channels_last else array
         columns = []
         for path, leaf in self._leaves:
             array = np.asarray(self._leaf(observation, path))
             array = array.reshape(*array.shape[:lead], -1)
-            columns.append(
-                array - leaf.start if isinstance(leaf, (spaces.Discrete, spaces.MultiDiscrete)) else array
-            )
+            if isinstance(leaf, (spaces.Discrete, spaces.MultiDiscrete)):
+                array = array - np.reshape(leaf.start, -1)
+            columns.append(array)
         if len(columns) == 1:
             return columns[0].astype(self.dtype, copy=False)
         return np.concatenate(columns, axis=-1, dtype=self.dtype, casting="unsafe")
@@ -175,6 +175,18 @@ class Codec:
         axis, first = len(lead), self.frame_shape[0]
         kept = rows[(slice(None),) * axis + (slice(first, None),)]
         return np.concatenate([kept, frame], axis=axis)
+
+    def check(self, name: str, rows: NDArray[Any]) -> None:
+        """Refuse rows `[..., *row_shape]` of the array `name` of a file that this codec cannot have made.
+
+        Raises:
+            StorageError: a number out of n is none of them.
+        """
+        for part in [] if self.is_image or not rows.size else self.parts:
+            these = rows[..., part.start]
+            lowest = UNSEEN if self.frames > 1 else 0
+            if part.n and not (lowest <= these.min() and these.max() < part.n):
+                raise StorageError(f"array {name!r} holds observations that are not among {part.n}")
 
     # ---------------------------------------------------------------- in torch, for learning
 

@@ -16,8 +16,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from rlcourse.agents.base import Arrays
 from rlcourse.agents.config import Count, Finite, NonNegative, Positive, Probability
-from rlcourse.agents.deep.base import hard_copy, soft_copy
+from rlcourse.agents.deep.base import arrays_below, hard_copy, soft_copy
 from rlcourse.agents.deep.heads import Categorical, Quantile, Scalar
 from rlcourse.agents.deep.networks import q_network
 from rlcourse.agents.deep.replay import Batch, Replay
@@ -120,6 +121,13 @@ class DQN(ValueAgent):
         self.q.train()
         return chosen
 
+    def action_values(self, observation: Any) -> NDArray[np.float64] | None:
+        """See `Agent.action_values`; without noise."""
+        self.q.eval()
+        values = super().action_values(observation)
+        self.q.train()
+        return values
+
     def make_network(self, size: int | None = None) -> Any:
         """A Q network by the settings, of so many members as there are, or of `size`."""
         config = self.config
@@ -136,6 +144,14 @@ class DQN(ValueAgent):
     def kept(self) -> dict[str, NDArray[Any]]:
         """Replay."""
         return {f"replay/{name}": array for name, array in self.replay.get_arrays().items()}
+
+    def check_kept(self, arrays: Arrays) -> None:
+        """See `DeepAgent.check_kept`."""
+        self.replay.check(arrays_below(arrays, "replay/"), self.n_actions)
+
+    def forget_episode(self, over: NDArray[np.bool_]) -> None:
+        """See `DeepAgent.forget_episode`."""
+        self.replay.cut(over)
 
     @property
     def epsilon(self) -> float:

@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from rlcourse.agents.base import Arrays
 from rlcourse.agents.config import Count, NonNegative, Probability
-from rlcourse.agents.deep.base import hard_copy, soft_copy
+from rlcourse.agents.deep.base import arrays_below, hard_copy, soft_copy
 from rlcourse.agents.deep.codec import Codec
 from rlcourse.agents.deep.networks import argmax_actions, body
 from rlcourse.agents.deep.replay import Replay
@@ -116,7 +117,7 @@ class DRQN(ValueAgent):
         frames = config.buffer_size // self.copies
         if frames < 3:
             raise UsageError(
-                f"{self.name}: buffer_size={config.buffer_size} must be 3 or more for each of n_envs={self.copies}"
+                f"{self.name}: buffer_size={config.buffer_size} must be at least 3 for each of n_envs={self.copies}"
             )
         self.replay = Replay(self.size, self.copies, frames, self.codec, self.device)
         copies = self.size * self.copies
@@ -127,6 +128,10 @@ class DRQN(ValueAgent):
         """Replay, and what is remembered."""
         kept = {f"replay/{name}": array for name, array in self.replay.get_arrays().items()}
         return {**kept, "memory": self._memory, "fresh": self._fresh}
+
+    def check_kept(self, arrays: Arrays) -> None:
+        """See `DeepAgent.check_kept`."""
+        self.replay.check(arrays_below(arrays, "replay/"), self.n_actions)
 
     def act(self, rows: NDArray[Any]) -> NDArray[np.int64]:
         """See `DeepAgent.act`."""
@@ -146,6 +151,7 @@ class DRQN(ValueAgent):
     def forget_episode(self, over: NDArray[np.bool_]) -> None:
         """See `DeepAgent.forget_episode`."""
         self._fresh |= over
+        self.replay.cut(over)
 
     def choose(
         self, rows: Tensor, state: Any, episode_start: Any, deterministic: bool

@@ -17,11 +17,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from rlcourse.agents.base import Arrays
 from rlcourse.agents.config import Count, NonNegative, Positive
 from rlcourse.agents.deep.actor_critic import log_chances_and_entropy
 from rlcourse.agents.deep.base import DeepAgent, DeepConfig
 from rlcourse.agents.deep.networks import argmax_actions
 from rlcourse.agents.deep.policies import FeedForward
+from rlcourse.agents.deep.replay import check_range
 from rlcourse.errors import UsageError
 
 
@@ -73,6 +75,12 @@ class Reinforce(DeepAgent):
     def kept(self) -> dict[str, NDArray[Any]]:
         """The episodes that go on."""
         return {"seen": self._seen, "done": self._done, "paid": self._paid, "length": self._length}
+
+    def check_kept(self, arrays: Arrays) -> None:
+        """See `DeepAgent.check_kept`."""
+        self.codec.check("kept/seen", arrays["seen"])
+        check_range("done", arrays["done"], 0, self.n_actions - 1)
+        check_range("length", arrays["length"], 0, self._done.shape[1])
 
     def act(self, rows: NDArray[Any]) -> NDArray[np.int64]:
         """An action by its chance."""

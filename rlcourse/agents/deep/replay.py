@@ -11,6 +11,7 @@ from torch import Tensor
 
 from rlcourse.agents.base import Arrays
 from rlcourse.agents.deep.codec import Codec
+from rlcourse.errors import StorageError
 from rlcourse.streams import Streams
 
 
@@ -134,6 +135,12 @@ class Replay:
         if self.tree.size:
             kernels.note_new(self.tree, self.highest, self.kinds, self.at, self.copies)
 
+    def cut(self, over: NDArray[np.bool_]) -> None:
+        """The copies `over` `[S N]` begin anew: where the episode that was seen last did not end, it was truncated."""
+        from rlcourse.agents.deep import replay_kernels as kernels
+
+        kernels.cut(self.tree, self.kinds, self.at, self.filled, self.copies, over)
+
     # ---------------------------------------------------------------- drawing
 
     def draw(self, streams: Streams, batch_size: int, *, half_life: float = 0.0) -> NDArray[np.int64]:
@@ -253,10 +260,56 @@ class Replay:
         """All that it holds: arrays `[S N, ...]`, of `tree` and `highest` `[S, ...]`."""
         return {name: getattr(self, name) for name in self.ARRAYS}
 
-    def set_arrays(self, arrays: Arrays) -> None:
-        """Go on from what `get_arrays` gave."""
-        for name in self.ARRAYS:
-            getattr(self, name)[...] = arrays[name]
+    def check(self, arrays: Arrays, n_actions: int) -> None:
+        """Refuse what `get_arrays` cannot have given.
+
+        Args:
+            arrays: of the same shapes.
+            n_actions: A.
+
+        Raises:
+            StorageError: places beside the rings, frames of no kind, or sums that are none.
+        """
+        from rlcourse.agents.deep.replay_kernels import CLOSING, OPEN, TRUNCATED
+
+        kinds, at, filled = arrays["kinds"], arrays["at"], arrays["filled"]
+        copies, frames = np.arange(len(kinds)), np.arange(self.capacity)
+        check_range("replay/at", at, 0, self.capacity - 1)
+        check_range("replay/filled", filled, 0, self.capacity)
+        self.codec.check("kept/replay/frames", arrays["frames"])
+        check_range("replay/actions", arrays["actions"], 0, n_actions - 1)
+        check_range("replay/kinds", kinds, 0, OPEN)
+        used, is_open = frames < filled[:, None], kinds == OPEN
+        is_open[copies, at] ^= filled > 0  # the newest frame of a ring in use is the only open one
+        ends = (kinds == TRUNCATED) & used
+        held = (kinds <= TRUNCATED) & used
+        if (
+            is_open.any()
+            or (np.roll(kinds, -1, axis=1)[ends] != CLOSING).any()
+            or (~held.any(axis=1) & (filled > 0)).any()
+        ):
+            raise StorageError("array 'kept/replay/kinds' holds frames in an order that cannot be")
+        tree, half = arrays["tree"], arrays["tree"].shape[1] // 2
+        if half:
+            leaves = np.zeros((self.size, half))
+            leaves[:, : self.copies * self.capacity] = held.reshape(self.size, -1)
+            sums = tree[:, 2::2] + tree[:, 3::2]
+            if (
+                not np.isfinite(tree).all()
+                or ((tree[:, half:] > 0.0) != (leaves > 0.0)).any()
+                or (tree[:, 1:half] != sums).any()
+            ):
+                raise StorageError("array 'kept/replay/tree' holds sums of priorities that cannot be")
+
+
+def check_range(name: str, array: NDArray[Any], low: int, high: int) -> None:
+    """Refuse whole numbers outside of `low` .. `high`.
+
+    Raises:
+        StorageError: there are some.
+    """
+    if array.size and not (low <= array.min() and array.max() <= high):
+        raise StorageError(f"array {'kept/' + name!r} holds numbers that are not in {low} .. {high}")
 
 
 LEAST_PRIORITY = 1e-6

@@ -63,6 +63,22 @@ def write(
 
 
 @kernel
+def cut(tree: Any, kinds: Any, at: Any, filled: Any, copies: Any, over: Any) -> None:
+    """Where `over [B]`, what comes next is another episode: a last transition that went on was truncated."""
+    total, capacity = kinds.shape
+    for b in range(total):
+        i = at[b]
+        if over[b] and filled[b] > 0 and kinds[b, (i - 1) % capacity] == GOES_ON:
+            kinds[b, (i - 1) % capacity] = TRUNCATED
+            kinds[b, i] = CLOSING
+            at[b] = (i + 1) % capacity
+            kinds[b, at[b]] = OPEN
+            filled[b] = min(filled[b] + 1, capacity)
+            if tree.size:
+                raise_leaf(tree, b // copies, b % copies * capacity + at[b], 0.0)
+
+
+@kernel
 def _is_transition(kinds: Any, filled: Any, b: Any, i: Any) -> Any:
     return i < filled[b] and kinds[b, i] <= TRUNCATED
 
@@ -78,16 +94,25 @@ def draw(kinds: Any, at: Any, filled: Any, copies: Any, stream: Any, half_life: 
     members, batch = out.shape
     capacity = kinds.shape[1]
     for s in range(members):
+        most = filled[
+            s * copies : (s + 1) * copies
+        ].max()  # one bound for all copies, or the emptier ones had more
+        rate = np.log(2.0) / half_life if half_life > 0.0 else 0.0
         for k in range(batch):
             while True:
                 b = s * copies + (next_integer(stream, s, copies) if copies > 1 else 0)
                 if half_life > 0.0:
-                    age = np.int64(-np.log2(1.0 - next_uniform(stream, s)) * half_life)
+                    # exponential up to `most`, by inversion: a rejection would take for ever where the half-life is long
+                    u = next_uniform(stream, s)
+                    age = np.int64(-np.log1p(u * np.expm1(-rate * most)) / rate)
+                    newest = at[b] - 1
+                    if kinds[b, newest % capacity] == CLOSING:  # and here where it is short
+                        newest -= 1
+                    i = (newest - age) % capacity
                     if age >= filled[b]:
                         continue
-                    i = (at[b] - 1 - age) % capacity
                 else:
-                    i = next_integer(stream, s, filled[b])
+                    i = next_integer(stream, s, most)
                 if _is_transition(kinds, filled, b, i):
                     break
             out[s, k] = b * capacity + i
@@ -185,7 +210,7 @@ def sequences(
             for t in range(total):
                 out[s, k, t] = b * capacity + i
                 ended = over or kinds[b, i] > TRUNCATED
-                counts[s, k, t] = 0.0 if ended or t < warm else 1.0
+                counts[s, k, t] = 0.0 if ended or t < warm or t >= warm + length else 1.0
                 taken[s, k, t] = 0 if ended else actions[b, i]
                 paid[s, k, t] = 0.0 if ended else rewards[b, i]
                 bootstraps[s, k, t] = 0.0 if ended or kinds[b, i] == TERMINATED else 1.0

@@ -12,6 +12,8 @@ from torch import Tensor
 
 from rlcourse.agents.base import Arrays
 from rlcourse.agents.deep.codec import Codec
+from rlcourse.agents.deep.replay import check_range
+from rlcourse.errors import StorageError
 from rlcourse.streams import Streams
 from rlcourse.streams_compiled import next_integer
 
@@ -46,6 +48,18 @@ class Rollout:
     def kept(self) -> Arrays:
         """All that it holds."""
         return {name: getattr(self, name) for name in self.ARRAYS}
+
+    def check(self, arrays: Arrays, n_actions: int) -> None:
+        """Refuse what `kept` cannot have given, of A = `n_actions`.
+
+        Raises:
+            StorageError: more steps than there is room for, or an action that is none.
+        """
+        self.codec.check("kept/rollout/rows", arrays["rows"])
+        check_range("rollout/actions", arrays["actions"], 0, n_actions - 1)
+        check_range("rollout/filled", arrays["filled"], 0, self.steps - 1)
+        if (arrays["filled"] != arrays["filled"][0]).any():
+            raise StorageError("array 'kept/rollout/filled' holds another number of steps for every member")
 
     @property
     def is_full(self) -> bool:

@@ -1,0 +1,448 @@
+"""What every deep agent must do; a new one is tested the day it is registered."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+from typing import Any
+
+import gymnasium
+import numpy as np
+import pytest
+import torch
+
+import rlcourse
+from rlcourse.agents import load_agent, make_agent
+from rlcourse.agents.deep.base import DeepAgent
+from rlcourse.errors import UsageError
+from tests.agents.deep.worlds import (
+    DEEP,
+    WALK,
+    assert_same,
+    build,
+    count_updates,
+    fields,
+    of_member,
+    small,
+    spy_actions,
+)
+
+every_agent = pytest.mark.parametrize("name", DEEP)
+STEPS = 60
+"""Some updates, and the end of some episodes; the ring of replay is full once."""
+
+
+def remembers(name: str) -> bool:
+    return "memory" in fields(name) and agent_memory(name) != "none"
+
+
+def agent_memory(name: str) -> str:
+    return str(rlcourse.agents.agent_class(name).config_class().memory)
+
+
+# ---------------------------------------------------------------- members
+
+
+@every_agent
+@pytest.mark.parametrize("world", ["CartPole-v1", "CandyMaze-v0"])
+def test_member_equals_solo_over_fifty_updates(name: str, world: str) -> None:
+    options = {"train_freq": 1} if "train_freq" in fields(name) else {}
+    population = build(name, [11, 0, 2**40], world, **options)
+    updates, done = count_updates(population), spy_actions(population)
+    while updates[0] < 50:
+        population.learn(16)
+    for k in (0, 2):
+        solo = build(name, [population.seeds[k]], world, **options)
+        alone = spy_actions(solo)
+        solo.learn(population.num_timesteps)
+        np.testing.assert_array_equal([a[k] for a in done], [a[0] for a in alone])
+        mine, others = of_member(population, k), solo.get_arrays()
+        assert mine.keys() == others.keys()
+        if name == "reinforce":  # torch counts the steps of all; rmsprop does not look at it
+            others = {key: array for key, array in others.items() if not key.endswith("/step")}
+        for key, array in others.items():
+            if array.dtype.kind == "f":
+                np.testing.assert_allclose(mine[key], array, atol=2e-4, rtol=2e-3, err_msg=key)
+            else:  # streams, episodes, what was done
+                np.testing.assert_array_equal(mine[key], array, err_msg=key)
+
+
+@every_agent
+def test_no_member_touches_another(name: str) -> None:
+    """One whose weights are no numbers any more spoils its own life, and no bit of the others'."""
+    healthy, ill = build(name, 3), build(name, 3)
+    for network in ill.networks.values():
+        for parameter in network.parameters():
+            with torch.no_grad():
+                parameter[1] = torch.nan
+    for agent in (healthy, ill):
+        agent.learn(STEPS)
+    for k in (0, 2):
+        mine, others = of_member(ill, k), of_member(healthy, k)
+        for key, array in mine.items():
+            if name == "reinforce" and key.endswith(
+                "/step"
+            ):  # torch's count for all, which rmsprop does not look at
+                continue
+            np.testing.assert_array_equal(array, others[key], err_msg=key)
+    weights = next(iter(ill.networks.values())).parameters()
+    assert all(bool(parameter[1].isnan().any()) for parameter in weights)
+
+
+@every_agent
+def test_members_differ_and_learn(name: str) -> None:
+    agent = build(name, 2)
+    before = {key: array.copy() for key, array in agent.get_arrays().items() if key.startswith("network/")}
+    agent.learn(120)
+    for key, array in agent.get_arrays().items():
+        if key in before and "noise" not in key:
+            moved = [not np.array_equal(array[k], before[key][k]) for k in range(2)]
+            assert all(moved), f"{key} stands still"
+            assert not np.array_equal(array[0], array[1]), key
+
+
+# ---------------------------------------------------------------- resuming
+
+
+@every_agent
+@pytest.mark.parametrize("copies", [1, 2, 3])
+def test_learning_in_pieces_saved_copied_and_pickled_is_learning_at_once(
+    name: str, copies: int, tmp_path: Any
+) -> None:
+    options = {"n_envs": copies, "anneal_steps": 90}
+    if copies == 3 and "batch_size" in fields(name) and "n_epochs" in fields(name):
+        options["batch_size"] = 24
+    whole = build(name, 2, **options).learn(STEPS)
+    assert whole.num_timesteps == STEPS
+    assert_same(whole, build(name, 2, **options).learn(1).learn(27).learn(STEPS - 28))
+    for cut in (0, 31):  # 31 is in the middle of a rollout, and of an episode
+        agent = build(name, 2, **options)
+        if cut:
+            agent.learn(cut)
+        twins = [load_agent(agent.save(tmp_path / str(cut))), pickle.loads(pickle.dumps(agent))]
+        twins.append(copy.deepcopy(agent))
+        for twin in twins:
+            assert type(twin) is type(agent)
+            assert_same(agent, twin)
+            assert_same(whole, twin.learn(STEPS - cut))
+
+
+@every_agent
+def test_a_member_goes_on_where_it_was(name: str) -> None:
+    population = build(name, [4, 9]).learn(31)
+    one = population.member(1)
+    assert one.seeds == [9]
+    assert one.num_timesteps == population.num_timesteps
+    mine = of_member(population, 1)
+    for key, array in one.get_arrays().items():
+        np.testing.assert_array_equal(array, mine[key], err_msg=key)
+    population.learn(20)
+    one.learn(20)
+    mine = of_member(population, 1)
+    for key, array in one.get_arrays().items():
+        np.testing.assert_allclose(array, mine[key], atol=1e-4, rtol=1e-3, err_msg=key)
+
+
+@every_agent
+def test_in_a_world_that_cannot_be_saved_a_new_episode_begins(name: str, tmp_path: Any) -> None:
+    """The weights are those of before; nothing of the old episode is joined to the new one."""
+    agent = build(name, 2, WALK, {"seen": "start"})
+    agent.learn(34)
+    loaded: Any = load_agent(agent.save(tmp_path / "agent"))
+    for key, array in agent.get_arrays().items():
+        if key.startswith(("network/", "optimiser/", "streams/")):
+            np.testing.assert_array_equal(array, loaded.get_arrays()[key], err_msg=key)
+    kept = loaded.get_arrays()
+    if "kept/fresh" in kept:
+        assert kept["kept/fresh"].all()
+    if "kept/length" in kept:
+        assert not kept["kept/length"].any()
+    if "kept/rollout/filled" in kept:
+        assert not kept["kept/rollout/filled"].any()
+    if hasattr(loaded, "replay"):
+        from rlcourse.agents.deep.replay_kernels import CLOSING, OPEN, TERMINATED
+
+        replay = loaded.replay
+        for b, i in enumerate(replay.at):
+            assert replay.kinds[b, i] == OPEN
+            assert replay.kinds[b, i - 1] in (CLOSING, TERMINATED)
+    loaded.learn(40)
+    assert loaded.num_timesteps == 74
+
+
+@every_agent
+def test_training_twice_is_the_same(name: str) -> None:
+    assert_same(build(name, 3, n_envs=1).learn(STEPS), build(name, 3, n_envs=1).learn(STEPS))
+
+
+@every_agent
+def test_copies_of_the_world(name: str) -> None:
+    """`steps` are those of all copies of a member together; what is too much counts for the next call."""
+    agent = build(name, 2).learn(31)
+    assert agent.num_timesteps == 32
+    assert agent.learn(1).num_timesteps == 32
+    assert agent.learn(2).num_timesteps == 34
+    assert len(set(agent.world_seeds)) == 4
+
+
+# ---------------------------------------------------------------- asking
+
+
+@every_agent
+def test_asking_does_not_disturb_learning(name: str) -> None:
+    agent, twin = build(name, 3).learn(33), build(name, 3).learn(33)
+    shown = np.arange(12).reshape(3, 4)
+    values, chances = agent.action_values(shown), agent.state_values(shown)
+    if values is not None:
+        assert values.shape == (3, 4, agent.n_actions)
+        assert values.dtype == np.float64
+    if chances is not None:
+        assert chances.shape == (3, 4)
+        assert chances.dtype == np.float64
+    for deterministic in (True, False):
+        actions, _ = agent.predict(shown, deterministic=deterministic)
+        assert actions.shape == (3, 4)
+        assert actions.dtype == np.int64
+        assert rlcourse.evaluate(agent, 3, deterministic=deterministic).shape == (3, 3)
+    assert_same(agent, twin, but=("streams/predict",))
+    agent._predict_stream.state[:] = twin._predict_stream.state  # of its own
+    assert_same(agent.learn(STEPS), twin.learn(STEPS))
+
+
+@every_agent
+def test_shapes_of_predictions(name: str) -> None:
+    population, one = build(name, 3).learn(20), build(name, 1).learn(20)
+    for agent, lead in (
+        (population, (3,)),
+        (population, (3, 5)),
+        (one, ()),
+        (one, (1,)),
+        (one, (5,)),
+        (one, (1, 5)),
+    ):
+        shown = np.arange(np.prod(lead, dtype=int)).reshape(lead)
+        actions, state = agent.predict(shown)
+        assert actions.shape == lead
+        again, _ = agent.predict(shown, state, np.ones(lead, bool))  # as at the first time
+        np.testing.assert_array_equal(actions, again)
+    for wrong in (np.zeros((2,), int), np.zeros((3, 2, 2), int), np.zeros((), int)):
+        with pytest.raises(UsageError, match="the observation leads with"):
+            population.predict(wrong)
+
+
+@every_agent
+def test_every_observation_has_the_same_prediction_alone_and_in_a_batch(name: str) -> None:
+    agent = build(name, 2, "CartPole-v1").learn(STEPS)
+    shown = np.random.default_rng(1).normal(size=(2, 6, 4)).astype(np.float32)
+    together, _ = agent.predict(shown)
+    for j in range(6):
+        np.testing.assert_array_equal(agent.predict(shown[:, j])[0], together[:, j])
+    for k in range(2):
+        np.testing.assert_array_equal(agent.member(k).predict(shown[k])[0], together[k])
+        np.testing.assert_array_equal(agent.member(k).predict(shown[k, 0])[0], together[k, 0])
+
+
+@pytest.mark.parametrize("name", [name for name in DEEP if remembers(name)])
+@pytest.mark.parametrize("memory", ["gru", "lstm", "attention"])
+@pytest.mark.parametrize("frames", [1, 2])
+def test_the_memory_is_cleared_where_an_episode_begins(name: str, memory: str, frames: int) -> None:
+    if memory == "attention" and name == "drqn":
+        with pytest.raises(UsageError, match="memory='attention' must be one of 'gru', 'lstm'"):
+            build(name, 2, memory=memory)
+        return
+    agent = build(name, 2, "CartPole-v1", memory=memory, frame_stack=frames)
+    draw = np.random.default_rng(2)
+    shown = draw.normal(size=(6, 2, 3, 4)).astype(np.float32)
+    starts = np.zeros((6, 2, 3), bool)
+    starts[0], starts[3, 0, 1], starts[4, 1] = True, True, True
+    state, states = None, []
+    for observation, start in zip(shown, starts, strict=True):
+        _, state = agent.predict(observation, state, start)
+        states.append(state)
+    fresh = agent.predict(shown[3], None, None)[1]
+    for full, empty in zip(states[3], fresh, strict=True):
+        if full is None:
+            continue
+        full, empty = np.asarray(full), np.asarray(empty)
+        if memory == "attention" and full.ndim == 4:  # what no step looks at any more may stay in its place
+            full, empty = full * full[..., -1:], empty * empty[..., -1:]
+        np.testing.assert_allclose(full[0, 1], empty[0, 1], atol=1e-6)  # began there
+        assert not np.allclose(full[0, 0], empty[0, 0])  # did not
+
+
+@pytest.mark.parametrize("name", DEEP)
+def test_stacked_frames_are_the_last_ones(name: str) -> None:
+    """What is predicted from the third observation is that of a network which sees all three at once."""
+    agent = build(name, 1, "CartPole-v1", frame_stack=3).learn(STEPS)
+    assert agent.codec.row_shape == (12,)
+    shown = np.random.default_rng(3).normal(size=(4, 4)).astype(np.float32)
+    state = None
+    for t, observation in enumerate(shown):
+        _, state = agent.predict(observation, state, np.array(t in (0, 1)))
+    np.testing.assert_array_equal(state[0].reshape(3, 4), shown[1:])
+    _, state = agent.predict(shown[0], state, np.array(True))
+    np.testing.assert_array_equal(state[0].reshape(3, 4), [np.zeros(4), np.zeros(4), shown[0]])
+
+
+@every_agent
+def test_works_with_evaluate_policy_of_stable_baselines3(name: str) -> None:
+    evaluation = pytest.importorskip("stable_baselines3.common.evaluation")
+    agent = build(name, 2, "CartPole-v1").learn(STEPS)
+    env = gymnasium.make("CartPole-v1")
+    env.reset(seed=3)
+    returns, lengths = evaluation.evaluate_policy(
+        agent.member(1), env, 3, return_episode_rewards=True, warn=False
+    )
+    assert returns == lengths
+    assert min(lengths) >= 8  # a pole takes so long to fall
+
+
+# ---------------------------------------------------------------- worlds
+
+
+@every_agent
+@pytest.mark.parametrize("seen", ["dict", "start", "image", "vector"])
+def test_worlds_of_other_people(name: str, seen: str, tmp_path: Any) -> None:
+    for frames in (1, 2):
+        agent = build(name, [4, 9], WALK, {"seen": seen}, frame_stack=frames).learn(STEPS)
+        loaded = load_agent(agent.save(tmp_path / seen))
+        assert loaded.learn(20).num_timesteps == STEPS + 20
+        env = gymnasium.make(WALK, seen=seen)
+        observation, _ = env.reset(seed=0)
+        action, _ = agent.member(1).predict(observation, None, np.array(True))
+        assert action.shape == ()
+        assert env.action_space.contains(np.int64(action))
+        env.step(int(action))
+        assert rlcourse.evaluate(agent, 2).shape == (2, 2)
+
+
+MAZES: list[tuple[str, dict[str, Any]]] = [
+    ("CandyMaze-v0", {"observation": "planes"}),
+    ("CandyMazePartial-v0", {}),
+    ("CandyMazePartial-v0", {"feedback": True}),
+    ("CandyMaze-v0", {"observation": "rgb"}),
+    ("CourseMaze-v0", {}),
+    ("TMaze-v0", {"length": 2, "feedback": True}),
+]
+
+
+@every_agent
+@pytest.mark.parametrize(("world", "options"), MAZES, ids=str)
+def test_kinds_of_observations(name: str, world: str, options: dict[str, Any]) -> None:
+    if options.get("observation") == "rgb":
+        options = {**options, "layout": "S.2\n..E"}
+    agent = build(name, 2, world, options)
+    agent.learn(32)
+    assert rlcourse.evaluate(agent, 2).shape == (2, 2)
+    image = isinstance(agent.venv.single_observation_space, gymnasium.spaces.Box) and not options.get(
+        "feedback"
+    )
+    if image and len(agent.venv.single_observation_space.shape) == 3:
+        assert agent.codec.is_image
+        assert agent.codec.dtype == agent.venv.single_observation_space.dtype == np.uint8
+
+
+@every_agent
+def test_what_does_not_fit_is_refused_in_one_line(name: str) -> None:
+    wrong: list[tuple[str, dict[str, Any], str]] = [
+        ("Pendulum-v1", {}, "whose actions are Box.*it fits worlds with Discrete actions"),
+        ("CartPole-v1", {"learning_rat": 0.1}, "learning_rat.*did you mean.*learning_rate"),
+        ("CartPole-v1", {"learning_rate": -0.1}, "learning_rate=-0.1 must be above 0"),
+        ("CartPole-v1", {"gamma": 1.5}, "gamma=1.5 must be at least 0 and at most 1"),
+        ("CartPole-v1", {"n_envs": 0}, "n_envs=0 must be at least 1"),
+        ("CartPole-v1", {"net_arch": 64}, "net_arch=64 must be a list"),
+        ("CartPole-v1", {"net_arch": [64, 0]}, "net_arch=.* must be at least 1"),
+        ("CartPole-v1", {"net_arch": [6.5]}, "net_arch=.* must be a list"),
+        ("CartPole-v1", {"activation": "relo"}, "activation='relo' must be one of 'relu', 'tanh'"),
+        ("CartPole-v1", {"optimiser": "adagrad"}, "optimiser='adagrad' must be one of"),
+        ("CartPole-v1", {"device": "gpu"}, "device='gpu' must be one of 'auto', 'cpu', 'cuda'"),
+        ("CartPole-v1", {"frame_stack": True}, "frame_stack=True must be a whole number"),
+    ]
+    if not torch.cuda.is_available():
+        wrong.append(("CartPole-v1", {"device": "cuda"}, "device='cuda', but torch sees none here"))
+    if "buffer_size" in fields(name):
+        wrong.append(
+            ("CartPole-v1", {"buffer_size": 5, "n_envs": 2}, "buffer_size=5 must be at least 3 for each")
+        )
+    if "n_epochs" in fields(name):
+        wrong.append(("CartPole-v1", {"batch_size": 7}, "batch_size=7 must divide the n_envs x n_steps ="))
+    if remembers(name) and "n_epochs" in fields(name):
+        half = {"batch_size": 4, "n_steps": 8, "n_envs": 2}
+        wrong.append(("CartPole-v1", half, "in whole sequences of n_steps=8"))
+    if "memory_heads" in fields(name):
+        heads = {"memory": "attention", "memory_size": 8, "memory_heads": 3}
+        wrong.append(("CartPole-v1", heads, "memory_heads=3 must divide memory_size=8"))
+    if "burn_in" in fields(name):
+        wrong.append(("CartPole-v1", {"burn_in": -1}, "burn_in=-1 must be at least 0"))
+    for world, settings, words in wrong:
+        with pytest.raises(UsageError, match=words) as caught:
+            make_agent(name, world, **settings)
+        assert "\n" not in str(caught.value)
+        assert name in str(caught.value)
+    agent = make_agent(name, "CartPole-v1", **small(name))
+    for steps in (0, -3, 1.5, True):
+        with pytest.raises(UsageError, match="must be a whole number of at least 1"):
+            agent.learn(steps)
+    with pytest.raises(UsageError, match="observation"):
+        agent.predict(np.zeros(3, np.float32))
+
+
+class Words(gymnasium.Env[str, int]):
+    observation_space = gymnasium.spaces.Text(5)
+    action_space = gymnasium.spaces.Discrete(2)
+
+    def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[str, dict[str, Any]]:
+        super().reset(seed=seed)
+        return "a", {}
+
+
+gymnasium.register("tests/Words-v0", entry_point=Words, max_episode_steps=5)
+
+
+@every_agent
+def test_a_space_that_no_network_reads_is_refused(name: str) -> None:
+    with pytest.raises(
+        UsageError, match=f"{name} in tests/Words-v0: a network cannot read Text.*it fits Discrete"
+    ):
+        make_agent(name, "tests/Words-v0")
+
+
+def test_only_some_settings_go_together() -> None:
+    for name, settings, words in (
+        ("dqn", {"prioritized": True, "recency_half_life": 5.0}, "choose one"),
+        ("dqn", {"distribution": "categorical", "v_min": 1.0, "v_max": 1.0}, "must be a range"),
+        ("dqn", {"distribution": "categorical", "n_atoms": 1}, "of n_atoms >= 2"),
+        ("deep_sarsa", {"double": True}, "no double and no distribution"),
+        ("deep_sarsa", {"distribution": "quantile"}, "no double and no distribution"),
+        ("reinforce", {"optimiser": "adam"}, "optimiser='adam' must be one of"),
+    ):
+        with pytest.raises(UsageError, match=words) as caught:
+            make_agent(name, "CartPole-v1", **settings)
+        assert name in str(caught.value)
+
+
+def test_lists_are_taken_for_tuples_and_kept_as_given(tmp_path: Any) -> None:
+    agent: Any = make_agent("dqn", "CartPole-v1", net_arch=[8, 4])
+    assert agent.config.net_arch == (8, 4)
+    assert load_agent(agent.save(tmp_path / "a")).config == agent.config
+    linear: DeepAgent = make_agent("dqn", "CartPole-v1", net_arch=[])  # type: ignore[assignment]
+    assert [tuple(p.shape) for p in linear.networks["q"].parameters()] == [(1, 4, 2), (1, 1, 2)]
+
+
+@every_agent
+def test_the_account_of_what_was_earned(name: str) -> None:
+    agent = build(name, 2, n_envs=3, **({"batch_size": 24} if "n_epochs" in fields(name) else {}))
+    total, over, step = np.zeros(2), np.zeros(2, int), agent.venv.step
+
+    def spy(actions: Any) -> Any:
+        nonlocal total, over
+        result = step(actions)
+        total = total + np.reshape(result[1], (2, 3)).sum(axis=1)
+        over = over + np.reshape(result[2] | result[3], (2, 3)).sum(axis=1)
+        return result
+
+    agent.venv.step = spy
+    agent.learn(150)
+    np.testing.assert_allclose(agent.earned + 3 * agent.running, total)
+    np.testing.assert_array_equal(agent.episodes, over)
+    assert over.min() > 5
