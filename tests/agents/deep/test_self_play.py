@@ -81,7 +81,7 @@ def test_the_pool_holds_what_the_networks_were(learner):
 
 @pytest.mark.parametrize(("share", "low", "high"), [(1.0, 1.0, 1.0), (0.5, 0.4, 0.6), (0.0, 0.0, 0.0)])
 def test_the_share_of_games_against_the_latest_self(share, low, high):
-    agent = build("ppo", seeds=200, latest_share=share, snapshot_interval=30)
+    agent = build("ppo", seeds=100, latest_share=share, snapshot_interval=30)
     assert (agent.rivals == 2).all()
     agent.learn(29)
     assert (agent.rivals == 2).all()  # there is nobody else yet

@@ -130,7 +130,7 @@ def test_turned_boards_become_alike(name):
         more = {"augment_coef": 1.0} if name == "ppo" else {"exploration_steps": 2000}
         agent = make_agent(
             name, "CandyMaze-v0", seeds=3, env_kwargs=PLANES, **{**SETTINGS[name], **more, "augment": augment}
-        ).learn(1_500 if name == "ppo" else 3_000)
+        ).learn(1_000 if name == "ppo" else 2_000)
         symmetries = Symmetries(agent)
         rows = agent._rows.reshape(3, 2, *agent.codec.row_shape)[:, :1].repeat(8, axis=1)
         which = torch.arange(8).expand(3, 8)
