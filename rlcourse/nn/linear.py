@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 from rlcourse.nn.initialise import draw_weights
 from rlcourse.nn.stack import Stacked
@@ -67,13 +70,34 @@ def affine(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """The product x W + b, `[S, B, ..., in]` by `[S, in, out]` and `[S, 1, out]`."""
     rows = x if x.dim() == 3 else x.reshape(x.shape[0], -1, x.shape[-1])
     if weight.shape[2] <= FEW and rows.shape[1] > 1:
-        y = torch.bmm(weight.transpose(1, 2), rows.transpose(1, 2)).transpose(1, 2)
+        y = _Narrow.apply(rows, weight)
         y = y if bias is None else y + bias
     elif bias is None:
         y = torch.bmm(rows, weight)
     else:
         y = torch.baddbmm(bias, rows, weight)
     return y if x.dim() == 3 else y.reshape(*x.shape[:-1], weight.shape[2])
+
+
+class _Narrow(torch.autograd.Function):
+    """The product x W where W has few columns, by products whose last axis is long, forward and backward.
+
+    Autograd's own way back from transposed factors would hand on a transposed gradient, over which all that follows is slow.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        return torch.bmm(weight.transpose(1, 2), x.transpose(1, 2)).transpose(1, 2).contiguous()
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, Tensor | None]:
+        x, weight = ctx.saved_tensors
+        grad = grads[0].contiguous()
+        back = torch.bmm(grad, weight.transpose(1, 2)) if ctx.needs_input_grad[0] else None
+        own = torch.bmm(grad.transpose(1, 2), x).transpose(1, 2) if ctx.needs_input_grad[1] else None
+        return back, own
 
 
 class Flatten(nn.Module):

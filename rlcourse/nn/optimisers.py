@@ -136,8 +136,6 @@ class Optimiser:
 
     def _step(self) -> None:
         """Move, each member by its own rate."""
-        # torch's fused kernels do not say that they have changed the weights
-        torch.autograd.graph.increment_version(self.parameters)
         if self._share is None:
             self.torch.step()
             return
@@ -198,6 +196,8 @@ def clip_members(parameters: Sequence[Tensor], max_norm: float) -> Tensor:
     norms = torch.stack([torch.linalg.vector_norm(grad.flatten(1), dim=1) for grad in grads])
     total = torch.linalg.vector_norm(norms, dim=0)
     scale = (max_norm / (total + 1e-6)).clamp(max=1.0)  # 1e-6 as in torch's clip_grad_norm_
+    if scale.device.type == "cpu" and bool((scale == 1.0).all()):  # a look costs less than the products
+        return total
     for grad in grads:
         grad.mul_(scale.reshape(-1, *(1,) * (grad.dim() - 1)))
     return total

@@ -8,6 +8,7 @@ The advantage is the generalised one of the last `n_steps` steps; G is advantage
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -20,7 +21,7 @@ from rlcourse.agents.base import Arrays
 from rlcourse.agents.config import Count, NonNegative, Positive, Probability
 from rlcourse.agents.deep.base import DeepAgent, DeepConfig, arrays_below
 from rlcourse.agents.deep.networks import argmax_actions
-from rlcourse.agents.deep.policies import Policy, make_policy
+from rlcourse.agents.deep.policies import FeedForward, Policy, make_policy
 from rlcourse.errors import UsageError
 from rlcourse.streams import Streams
 
@@ -100,19 +101,36 @@ class ActorCritic(DeepAgent):
 
         if self.rollout.filled[0] == 0:
             self._memory_before[...] = self._memory
+        preferences, values = self._look(rows)
+        actions, log_chances = softmax_actions(preferences, self.stream)
+        flat = rows.reshape(-1, *self.codec.row_shape)
+        self.rollout.begin(
+            flat, actions.reshape(-1), values.reshape(-1), log_chances.reshape(-1), self._fresh
+        )
+        self._fresh[:] = False
+        return actions
+
+    def _look(self, rows: NDArray[Any]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Preferences `[S, N, A]` and values `[S, N]` of what the copies see; what they remember moves on."""
+        if self.quick is not None and self.quick[0].fits(rows):
+            return self.quick[0](rows), self.quick[1](rows)
         with torch.inference_mode():
             preferences, values, state = self.policy.step(
                 self.tensor(rows), self._state(self._memory), self._fresh_tensor()
             )
         if self.policy.remembers:
             self._memory[...] = state.flatten(0, 1).cpu().numpy()
-        actions, log_chances = softmax_actions(preferences.contiguous().cpu().numpy(), self.stream)
-        flat = rows.reshape(-1, *self.codec.row_shape)
-        self.rollout.begin(
-            flat, actions.reshape(-1), values.cpu().numpy().reshape(-1), log_chances.reshape(-1), self._fresh
-        )
-        self._fresh[:] = False
-        return actions
+        return preferences.contiguous().cpu().numpy(), values.cpu().numpy()
+
+    @functools.cached_property
+    def quick(self) -> Any:
+        """Actor and critic, each in one compiled call, for acting; `None` where they are not plain enough."""
+        from rlcourse.agents.deep.quick import QuickNetwork
+
+        if not isinstance(self.policy, FeedForward):
+            return None
+        both = QuickNetwork.of(self.policy.actor), QuickNetwork.of(self.policy.critic)
+        return None if None in both else both
 
     def _state(self, memory: NDArray[np.float32]) -> Tensor | None:
         """What the copies `[S N]` remember, as the policy takes it."""

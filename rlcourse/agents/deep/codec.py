@@ -205,6 +205,14 @@ class Codec:
                 columns.append(_plain(these, part.shift, part.scale))
         return torch.cat(columns, dim=-1)
 
+    def features_of(self, rows: NDArray[Any]) -> NDArray[np.float32]:
+        """`features` of arrays."""
+        if not self.is_image and len(self.parts) == 1 and not self.parts[0].n:
+            part = self.parts[0]
+            if rows.dtype == np.float32 and part.shift == 0.0 and part.scale == 1.0:
+                return np.ascontiguousarray(rows)
+        return np.ascontiguousarray(self.features(torch.from_numpy(np.ascontiguousarray(rows))).numpy())
+
 
 class Features(nn.Module):
     """The first layer of every network: rows to features."""

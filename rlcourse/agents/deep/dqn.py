@@ -210,7 +210,7 @@ class DQN(ValueAgent):
         """
         after = self.target(batch.next_rows)
         chooser = self.q(batch.next_rows) if self.config.double else after
-        return after, self.head.values(chooser).argmax(dim=-1)
+        return after, self.head.values(chooser).max(dim=-1).indices  # argmax takes ten times as long
 
     def sample(self) -> Batch:
         """A batch from replay."""

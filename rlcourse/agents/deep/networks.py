@@ -49,7 +49,7 @@ def body(
         from rlcourse.nn.embedding import Embedding
 
         # what a layer makes of a one among n zeros, without the product: its row of the weights
-        layers, n = [_Index(), Embedding(size, codec.n_indices, hidden[0]), act()], hidden.pop(0)
+        layers, n = [Index(codec), Embedding(size, codec.n_indices, hidden[0]), act()], hidden.pop(0)
     else:
         layers, n = [Features(codec)], codec.n_features
     for width in hidden:
@@ -69,10 +69,15 @@ def convolutions(
     return [Features(codec), convolution, act(), Flatten()], FILTERS * height * width
 
 
-class _Index(nn.Module):
+class Index(nn.Module):
     """Rows `[..., 1]` to whole numbers `[...]`."""
 
+    def __init__(self, codec: Codec) -> None:
+        super().__init__()
+        self.codec = codec
+
     def forward(self, rows: Tensor) -> Tensor:
+        """See the class."""
         return rows[..., 0].long()
 
 
@@ -147,22 +152,6 @@ def policy_network(codec: Codec, size: int, n_out: int, config: Any, *, gain: fl
     """
     layers, n = body(codec, size, config.net_arch, config.activation, law="orthogonal", gain=2.0**0.5)
     return Sequential(*layers, Linear(size, n, n_out, law="orthogonal", gain=gain))
-
-
-def is_plain(network: Sequential) -> bool:
-    """Whether a network is nothing but layers and activations by turns, after the features."""
-    first, *others = network
-    layers = all(isinstance(layer, Linear) for layer in others[::2])
-    return isinstance(first, Features) and not first.codec.is_image and layers
-
-
-def plain_weights(network: Sequential) -> list[tuple[Tensor, Tensor]]:
-    """The weights `[S, in, out]` and biases `[S, 1, out]` of the layers of a plain network."""
-    return [
-        (layer.weight, layer.bias)
-        for layer in network
-        if isinstance(layer, Linear) and layer.bias is not None
-    ]
 
 
 def argmax_actions(values: Tensor) -> Any:

@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from rlcourse.agents.deep.codec import Codec
-from rlcourse.agents.deep.networks import body, is_plain, plain_weights, policy_network
+from rlcourse.agents.deep.networks import body, policy_network
 from rlcourse.errors import UsageError
 from rlcourse.nn.linear import Linear
 from rlcourse.nn.stack import Sequential, Stacked
@@ -53,48 +53,12 @@ class FeedForward(Policy):
 
     def __init__(self, codec: Codec, size: int, n_actions: int, config: Any) -> None:
         super().__init__(size)
-        self.n_actions = n_actions
         self.actor = policy_network(codec, size, n_actions, config, gain=POLICY_GAIN)
         self.critic = policy_network(codec, size, 1, config, gain=VALUE_GAIN)
-        self._plain = is_plain(self.actor)
-        self._both: tuple[Any, list[tuple[Tensor, Tensor]], list[Tensor]] | None = None
 
     def step(self, rows: Tensor, state: Any, fresh: Any) -> tuple[Tensor, Tensor, Any]:
         """See `Policy`."""
-        if self._plain and torch.is_inference_mode_enabled():
-            return self._step_both(rows)
         return self.actor.forward(rows), self.critic.forward(rows)[..., 0], None
-
-    def _step_both(self, rows: Tensor) -> tuple[Tensor, Tensor, Any]:
-        """`step` for acting: actors and critics as one stack of 2 S networks, which takes half as many products."""
-        parts = self.actor.parts._modules
-        x = parts["0"].forward(rows).repeat(2, 1, 1)
-        *hidden, (weight, bias) = self._stacked()
-        for place, (inner, shift) in enumerate(hidden):
-            x = parts[str(2 * place + 2)].forward(torch.baddbmm(shift, x, inner))
-        x = torch.baddbmm(bias, x, weight)
-        return x[: self.size], x[self.size :, :, 0], None
-
-    def _stacked(self) -> list[tuple[Tensor, Tensor]]:
-        """The weights `[2 S, in, out]` and biases of both networks, layer by layer, made anew when these have changed."""
-        if self._both is not None and self._both[0] == [weight._version for weight in self._both[2]]:
-            return self._both[1]
-        with torch.no_grad():
-            weights: list[Tensor] = list(self.parameters())
-            versions = [weight._version for weight in weights]
-            actor, critic = plain_weights(self.actor), plain_weights(self.critic)
-            # the critic's one output has zeros beside it, to be as wide as the actor's
-            wider = (0, self.n_actions - 1)
-            critic[-1] = (functional.pad(critic[-1][0], wider), functional.pad(critic[-1][1], wider))
-            layers = [
-                (torch.cat([ours[0], theirs[0]]), torch.cat([ours[1], theirs[1]]))
-                for ours, theirs in zip(actor, critic, strict=True)
-            ]
-            self._both = (versions, layers, weights)
-        return layers
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**super().__getstate__(), "_both": None}
 
     def unroll(self, rows: Tensor, state: Any, fresh: Tensor) -> tuple[Tensor, Tensor]:
         """See `Policy`: the steps go along with the batch."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,7 +58,18 @@ class ValueAgent(DeepAgent):
         """See `DeepAgent.act`."""
         from rlcourse.agents.deep.acting import epsilon_greedy
 
-        return epsilon_greedy(self._values(self.tensor(rows)), self.epsilon, self.stream)
+        if self.quick is not None and self.quick.fits(rows):
+            values = self.head.values(torch.from_numpy(self.quick(rows))).numpy()
+        else:
+            values = self._values(self.tensor(rows))
+        return epsilon_greedy(np.ascontiguousarray(values), self.epsilon, self.stream)
+
+    @functools.cached_property
+    def quick(self) -> Any:
+        """The network in one compiled call, for acting; `None` where it is not plain enough."""
+        from rlcourse.agents.deep.quick import QuickNetwork
+
+        return QuickNetwork.of(self.q)
 
     def choose(
         self, rows: Tensor, state: Any, episode_start: Any, deterministic: bool
