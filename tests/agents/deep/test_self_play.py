@@ -128,18 +128,22 @@ def test_the_opponent_sees_its_own_place_first():
 
 
 @pytest.mark.parametrize(
-    ("learner", "settings", "share"),
+    ("learner", "settings", "rounds"),
     [
-        ("ppo", {"n_envs": 8, "n_steps": 32, "batch_size": 64, "learning_rate": 2e-3, "ent_coef": 0.01}, 0.6),
+        (
+            "ppo",
+            {"n_envs": 8, "n_steps": 32, "batch_size": 64, "learning_rate": 2e-3, "ent_coef": 0.01},
+            12_000,
+        ),
         (
             "dqn",
             {"n_envs": 8, "exploration_steps": 6000, "train_freq": 1, "target_update_interval": 400},
-            0.8,
+            24_000,
         ),
     ],
 )
-def test_exploitability_falls_and_the_greedy_player_is_beaten_more_often(learner, settings, share):
-    """Four members, 12,000 rounds of duel3: by exact best responses, and against one they have never met."""
+def test_exploitability_falls_and_the_greedy_player_is_beaten_more_often(learner, settings, rounds):
+    """Four members in duel3: by exact best responses, and against one they have never met."""
     settings = {**settings, "gamma": 0.9, "net_arch": (64,)}
     agent = build(
         learner, seeds=4, learner_settings=settings, pool_size=8, snapshot_interval=1000, latest_share=0.8
@@ -147,7 +151,7 @@ def test_exploitability_falls_and_the_greedy_player_is_beaten_more_often(learner
     game = gymnasium.make(f"rlcourse/{DUEL}", **SMALL).unwrapped.game()
     uniform = np.full((game.n_states, 4), 0.25)
     before = exploitability(game, uniform, uniform, gamma=0.9)
-    agent.learn(12_000)
+    agent.learn(rounds)
     seen = np.tile(np.arange(game.n_states), (4, 1))
     if learner == "ppo":
         policy = agent.learner.action_chances(seen)
@@ -155,7 +159,7 @@ def test_exploitability_falls_and_the_greedy_player_is_beaten_more_often(learner
     else:  # as it acts in play: a random action now and then
         policy = 0.95 * np.eye(4)[agent.predict(seen)[0]] + 0.05 / 4
     after = exploitability(game, policy, policy, gamma=0.9)
-    assert after.mean() < share * before
+    assert after.mean() < 0.6 * before
     stranger = make_agent("random", DUEL, seeds=4, env_kwargs=SMALL)
     assert rlcourse.evaluate(agent, 100).mean() > rlcourse.evaluate(stranger, 100).mean() + 0.4
 
