@@ -341,11 +341,6 @@ def arrays_below(arrays: Arrays, prefix: str) -> Arrays:
     return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
 
 
-def per_member(losses: Tensor) -> Tensor:
-    """The mean of each member's losses `[S, batch, ...]`, summed over members: what an optimiser steps down."""
-    return losses.flatten(1).mean(dim=1).sum()
-
-
 def hard_copy(target: nn.Module, source: nn.Module) -> None:
     """The weights of `source`, all of them."""
     with torch.no_grad():
