@@ -9,6 +9,7 @@ The advantage is the generalised one of the last `n_steps` steps; G is advantage
 from __future__ import annotations
 
 import functools
+from abc import abstractmethod
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -216,9 +217,9 @@ class ActorCritic(DeepAgent):
         self.update(self.rollout.flat(advantages), self.rollout.flat(returns))
         self.rollout.clear()
 
+    @abstractmethod
     def update(self, advantages: Tensor, returns: Tensor) -> None:
         """Learn from the rollout, of which these are the advantages and returns, `[S, N T]`."""
-        raise NotImplementedError
 
     def unroll(self, copies: NDArray[np.int64] | None = None) -> tuple[Tensor, Tensor]:
         """Preferences `[S, n T, A]` and values `[S, n T]` of the rollout, as they are now.

@@ -7,6 +7,7 @@ once, also over a file.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Self
 
@@ -79,14 +80,15 @@ class DeepAgent(ControlAgent):
 
     # ---------------------------------------------------------------- what a deep agent says
 
+    @abstractmethod
     def build(self) -> None:
         """Make the networks (`add_network`), their optimisers (`add_optimiser`), and what experience is kept in."""
-        raise NotImplementedError
 
+    @abstractmethod
     def act(self, rows: NDArray[Any]) -> NDArray[np.int64]:
         """What every copy does while learning, int64 `[S, N]`, where it sees `rows [S, N, ...]`."""
-        raise NotImplementedError
 
+    @abstractmethod
     def observe(
         self,
         rows: NDArray[Any],
@@ -97,17 +99,16 @@ class DeepAgent(ControlAgent):
         truncated: NDArray[np.bool_],
     ) -> None:
         """Keep a step of all copies, arrays `[S N, ...]`."""
-        raise NotImplementedError
 
+    @abstractmethod
     def train(self) -> None:
         """Learn, where it is time to; called after every step of the population."""
-        raise NotImplementedError
 
+    @abstractmethod
     def choose(
         self, rows: Tensor, state: Any, episode_start: Any, deterministic: bool
     ) -> tuple[NDArray[np.int64], Any]:
         """What the policies do outside of training, int64 `[S, n]`, where they see `rows [S, n, ...]`; and the memory."""
-        raise NotImplementedError
 
     def kept(self) -> dict[str, NDArray[Any]]:
         """Further arrays that the future depends on, `[S, ...]` or `[S N, ...]`: the arrays themselves, filled in place."""

@@ -16,36 +16,20 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from rlcourse.agents.base import Arrays
-from rlcourse.agents.config import Count, Finite, NonNegative, Positive, Probability
-from rlcourse.agents.deep.base import arrays_below, hard_copy, soft_copy
+from rlcourse.agents.config import Count, Finite, Positive, Probability
 from rlcourse.agents.deep.heads import Categorical, Quantile, Scalar
 from rlcourse.agents.deep.networks import q_network
-from rlcourse.agents.deep.replay import Batch, Replay
+from rlcourse.agents.deep.replay import Batch
+from rlcourse.agents.deep.replaying import ReplayAgent, ReplayConfig
 from rlcourse.agents.deep.symmetries import Augment, Symmetries
-from rlcourse.agents.deep.values import ValueAgent, ValueConfig
 from rlcourse.errors import UsageError
 from rlcourse.nn.linear import Linear
 
 
 @dataclass(frozen=True)
-class DQNConfig(ValueConfig):
+class DQNConfig(ReplayConfig):
     """Settings of `dqn`. Where no other source is named, the value was chosen for small worlds and budgets of 50,000 steps."""
 
-    buffer_size: Count = 50_000
-    """Observations that replay keeps for each member, shared among its copies of the world."""
-    learning_starts: Count = 500
-    """Environment steps before the first update."""
-    batch_size: Count = 64
-    """Transitions of an update, of each member."""
-    train_freq: Count = 4
-    """Steps of the population between updates (Mnih et al. 2015)."""
-    gradient_steps: Count = 1
-    """Updates each time."""
-    target_update_interval: Count = 500
-    """Environment steps between updates of the target network."""
-    tau: Probability = 1.0
-    """Share of the weights that the target network takes over: 1 is a copy, less is an average (Lillicrap et al. 2016)."""
     double: bool = False
     """The network chooses the next action, the target network says its value (van Hasselt et al. 2016)."""
     dueling: bool = False
@@ -70,13 +54,11 @@ class DQNConfig(ValueConfig):
     """The smallest return of the categorical distribution (Bellemare et al. 2017)."""
     v_max: Finite = 10.0
     """The largest (Bellemare et al. 2017)."""
-    recency_half_life: NonNegative = 0.0
-    """A transition older by so many steps is drawn half as often, for worlds that change; 0: all are drawn as often."""
     augment: Augment = "none"
     """Learn from each transition as it is, or turned and mirrored (see `rlcourse.agents.deep.symmetries`)."""
 
 
-class DQN(ValueAgent):
+class DQN(ReplayAgent):
     """DQN, with the extensions of Rainbow as options."""
 
     name = "dqn"
@@ -102,14 +84,7 @@ class DQN(ValueAgent):
         self.q = self.add_network("q", self.make_network())
         self.target = self.add_network("target", self.make_network(), like="q")
         self.optimiser = self.add_optimiser("q", self.q)
-        frames = config.buffer_size // self.copies
-        if frames < 3:
-            raise UsageError(
-                f"{self.name}: buffer_size={config.buffer_size} must be at least 3 for each of n_envs={self.copies}"
-            )
-        self.replay = Replay(
-            self.size, self.copies, frames, self.codec, self.device, prioritized=config.prioritized
-        )
+        self.replay = self.make_replay(prioritized=config.prioritized)
         self.symmetries = Symmetries(self) if config.augment == "symmetries" else None
 
     def choose(
@@ -141,18 +116,6 @@ class DQN(ValueAgent):
             linear=_noisy_linear if config.noisy else Linear,
         )
 
-    def kept(self) -> dict[str, NDArray[Any]]:
-        """Replay."""
-        return {f"replay/{name}": array for name, array in self.replay.get_arrays().items()}
-
-    def check_kept(self, arrays: Arrays) -> None:
-        """See `DeepAgent.check_kept`."""
-        self.replay.check(arrays_below(arrays, "replay/"), self.n_actions)
-
-    def forget_episode(self, over: NDArray[np.bool_]) -> None:
-        """See `DeepAgent.forget_episode`."""
-        self.replay.cut(over)
-
     @property
     def epsilon(self) -> float:
         """The chance of a random action now: none where the weights are noisy."""
@@ -163,31 +126,6 @@ class DQN(ValueAgent):
         if self.config.noisy:
             self.renew_noise(self.q)
         return super().act(rows)
-
-    def observe(
-        self,
-        rows: NDArray[Any],
-        actions: NDArray[np.int64],
-        rewards: NDArray[np.float64],
-        next_rows: NDArray[Any],
-        terminated: NDArray[np.bool_],
-        truncated: NDArray[np.bool_],
-    ) -> None:
-        """Into replay."""
-        self.replay.add(rows, actions, rewards, next_rows, terminated, truncated)
-
-    def train(self) -> None:
-        """Every `train_freq` steps a few updates, every `target_update_interval` a new target."""
-        config, step = self.config, self.num_timesteps // self.copies
-        if self.num_timesteps >= config.learning_starts and step % config.train_freq == 0:
-            self.anneal()
-            for _ in range(config.gradient_steps):
-                self.update()
-        if step % max(1, config.target_update_interval // self.copies) == 0:
-            if config.tau == 1.0:
-                hard_copy(self.target, self.q)
-            else:
-                soft_copy(self.target, self.q, config.tau)
 
     def update(self) -> None:
         """One step down the loss."""

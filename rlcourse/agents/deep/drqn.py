@@ -20,20 +20,17 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from rlcourse.agents.base import Arrays
-from rlcourse.agents.config import Count, NonNegative, Probability
-from rlcourse.agents.deep.base import arrays_below, hard_copy, soft_copy
+from rlcourse.agents.config import Count
 from rlcourse.agents.deep.codec import Codec
 from rlcourse.agents.deep.networks import argmax_actions, body
-from rlcourse.agents.deep.replay import Replay
-from rlcourse.agents.deep.values import ValueAgent, ValueConfig
+from rlcourse.agents.deep.replaying import ReplayAgent, ReplayConfig
 from rlcourse.errors import UsageError
 from rlcourse.nn.linear import Linear
 from rlcourse.nn.stack import Sequential, Stacked
 
 
 @dataclass(frozen=True)
-class DRQNConfig(ValueConfig):
+class DRQNConfig(ReplayConfig):
     """Settings of `drqn`."""
 
     memory: Literal["gru", "lstm"] = "gru"
@@ -44,24 +41,10 @@ class DRQNConfig(ValueConfig):
     """Steps to learn from in a piece of an episode."""
     burn_in: int = 16
     """Steps before them at most, which warm the memory up."""
-    buffer_size: Count = 50_000
-    """Observations that replay keeps for each member, shared among its copies of the world."""
-    learning_starts: Count = 500
-    """Environment steps before the first update."""
     batch_size: Count = 16
     """Pieces in an update, of each member."""
-    train_freq: Count = 4
-    """Steps of the population between updates."""
-    gradient_steps: Count = 1
-    """Updates each time."""
-    target_update_interval: Count = 500
-    """Environment steps between updates of the target network."""
-    tau: Probability = 1.0
-    """Share of the weights that the target network takes over."""
     double: bool = True
     """The network chooses the next action, the target network says its value (van Hasselt et al. 2016)."""
-    recency_half_life: NonNegative = 0.0
-    """A piece older by so many steps is drawn half as often; 0: all are drawn as often."""
 
 
 class RecurrentQ(Stacked):
@@ -98,7 +81,7 @@ class RecurrentQ(Stacked):
         return self.head(self.core(features)[0])
 
 
-class DRQN(ValueAgent):
+class DRQN(ReplayAgent):
     """DQN with a memory."""
 
     name = "drqn"
@@ -114,24 +97,14 @@ class DRQN(ValueAgent):
         self.q: RecurrentQ = self.add_network("q", RecurrentQ(*make))
         self.target: RecurrentQ = self.add_network("target", RecurrentQ(*make), like="q")
         self.optimiser = self.add_optimiser("q", self.q)
-        frames = config.buffer_size // self.copies
-        if frames < 3:
-            raise UsageError(
-                f"{self.name}: buffer_size={config.buffer_size} must be at least 3 for each of n_envs={self.copies}"
-            )
-        self.replay = Replay(self.size, self.copies, frames, self.codec, self.device)
+        self.replay = self.make_replay()
         copies = self.size * self.copies
         self._memory = np.zeros((copies, *self.q.core.state_shape), np.float32)
         self._fresh = np.ones(copies, np.bool_)
 
     def kept(self) -> dict[str, NDArray[Any]]:
         """Replay, and what is remembered."""
-        kept = {f"replay/{name}": array for name, array in self.replay.get_arrays().items()}
-        return {**kept, "memory": self._memory, "fresh": self._fresh}
-
-    def check_kept(self, arrays: Arrays) -> None:
-        """See `DeepAgent.check_kept`."""
-        self.replay.check(arrays_below(arrays, "replay/"), self.n_actions)
+        return {**super().kept(), "memory": self._memory, "fresh": self._fresh}
 
     def act(self, rows: NDArray[Any]) -> NDArray[np.int64]:
         """See `DeepAgent.act`."""
@@ -150,8 +123,8 @@ class DRQN(ValueAgent):
 
     def forget_episode(self, over: NDArray[np.bool_]) -> None:
         """See `DeepAgent.forget_episode`."""
+        super().forget_episode(over)
         self._fresh |= over
-        self.replay.cut(over)
 
     def choose(
         self, rows: Tensor, state: Any, episode_start: Any, deterministic: bool
@@ -171,31 +144,6 @@ class DRQN(ValueAgent):
         with torch.inference_mode():
             values, _ = self.q.step(rows, self.q.core.initial_state(rows.shape[1]), None)
         return values.contiguous().cpu().numpy()
-
-    def observe(
-        self,
-        rows: NDArray[Any],
-        actions: NDArray[np.int64],
-        rewards: NDArray[np.float64],
-        next_rows: NDArray[Any],
-        terminated: NDArray[np.bool_],
-        truncated: NDArray[np.bool_],
-    ) -> None:
-        """Into replay."""
-        self.replay.add(rows, actions, rewards, next_rows, terminated, truncated)
-
-    def train(self) -> None:
-        """Every `train_freq` steps a few updates, every `target_update_interval` a new target."""
-        config, step = self.config, self.num_timesteps // self.copies
-        if self.num_timesteps >= config.learning_starts and step % config.train_freq == 0:
-            self.anneal()
-            for _ in range(config.gradient_steps):
-                self.update()
-        if step % max(1, config.target_update_interval // self.copies) == 0:
-            if config.tau == 1.0:
-                hard_copy(self.target, self.q)
-            else:
-                soft_copy(self.target, self.q, config.tau)
 
     def update(self) -> None:
         """One step down the loss."""
