@@ -47,7 +47,7 @@ class DynaConfig(TabularConfig):
     """Settings of `dyna_q`."""
 
     planning_steps: Count = 10
-    """Steps in the model for each step in the world (Sutton & Barto 2018, figure 8.2: 0, 5 and 50)."""
+    """Steps in the model for each step in the world (Sutton & Barto 2018, figure 8.2: 5 and 50; none is `q_learning`)."""
 
 
 class ModelLearner(TabularAgent):
