@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -69,7 +70,7 @@ class Linear(Stacked):
 def affine(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """The product x W + b, `[S, B, ..., in]` by `[S, in, out]` and `[S, 1, out]`."""
     rows = x if x.dim() == 3 else x.reshape(x.shape[0], -1, x.shape[-1])
-    if weight.shape[2] <= FEW and rows.shape[1] > 1:
+    if is_narrow(rows, weight):
         y = _Narrow.apply(rows, weight)
         y = y if bias is None else y + bias
     elif bias is None:
@@ -77,6 +78,31 @@ def affine(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     else:
         y = torch.baddbmm(bias, rows, weight)
     return y if x.dim() == 3 else y.reshape(*x.shape[:-1], weight.shape[2])
+
+
+def is_narrow(rows: Tensor, weight: Tensor) -> bool:
+    """Whether the transposed product is the faster one."""
+    return weight.shape[2] <= FEW and rows.shape[1] > 1
+
+
+def multiply(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """The product x W, or x W + b, `[S, B, in] -> [S, B, out]`, without a record for autograd."""
+    if is_narrow(x, weight):
+        y = torch.bmm(weight.transpose(1, 2), x.transpose(1, 2)).transpose(1, 2).contiguous()
+        return y if bias is None else y.add_(bias)
+    return torch.bmm(x, weight) if bias is None else torch.baddbmm(bias, x, weight)
+
+
+def multiply_back(
+    grad: Tensor, x: Tensor, weight: Tensor, wanted: Sequence[bool]
+) -> tuple[Tensor | None, Tensor | None]:
+    """The gradients of x and of W by that of `multiply`'s result, a contiguous one; `None` where it is not wanted."""
+    back = torch.bmm(grad, weight.transpose(1, 2)) if wanted[0] else None
+    if not wanted[1]:
+        return back, None
+    if is_narrow(x, weight):
+        return back, torch.bmm(grad.transpose(1, 2), x).transpose(1, 2)
+    return back, torch.bmm(x.transpose(1, 2), grad)
 
 
 class _Narrow(torch.autograd.Function):
@@ -88,16 +114,13 @@ class _Narrow(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor) -> Tensor:
         ctx.save_for_backward(x, weight)
-        return torch.bmm(weight.transpose(1, 2), x.transpose(1, 2)).transpose(1, 2).contiguous()
+        return multiply(x, weight)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, Tensor | None]:
         x, weight = ctx.saved_tensors
-        grad = grads[0].contiguous()
-        back = torch.bmm(grad, weight.transpose(1, 2)) if ctx.needs_input_grad[0] else None
-        own = torch.bmm(grad.transpose(1, 2), x).transpose(1, 2) if ctx.needs_input_grad[1] else None
-        return back, own
+        return multiply_back(grads[0].contiguous(), x, weight, ctx.needs_input_grad)
 
 
 class Flatten(nn.Module):

@@ -204,7 +204,9 @@ class DeepAgent(ControlAgent):
 
     def _step(self) -> None:
         """One step of all copies."""
-        if self._over.any():  # only now, so that what was learned in an episode can be asked for after it
+        if np.count_nonzero(
+            self._over
+        ):  # only now, so that what was learned in an episode can be asked for after it
             observation, _ = self.venv.reset(options={"reset_mask": self._over})
             rows = self.codec.follow(self._rows, self._frames(observation), self._over)
             self._rows = rows if self._over.all() else self._where_over(rows)
@@ -241,16 +243,11 @@ class DeepAgent(ControlAgent):
         self, rewards: NDArray[np.float64], terminated: NDArray[np.bool_], truncated: NDArray[np.bool_]
     ) -> None:
         """Enter what was paid into the account."""
-        self._over = terminated | truncated
-        self._returns += rewards
-        if self._over.any():
-            ended = np.flatnonzero(self._over)
-            np.add.at(self.episodes, ended // self.copies, 1)
-            np.add.at(self.earned, ended // self.copies, self._returns[ended])
-            self._returns[ended] = 0.0
-        self.running = (
-            self._returns if self.copies == 1 else self._returns.reshape(self.size, -1).mean(axis=1)
-        )
+        from rlcourse.agents.deep.counting import note_step
+
+        self._over = np.empty(len(rewards), np.bool_)
+        account = (self._returns, self.running, self.episodes, self.earned)
+        note_step(rewards, terminated, truncated, self._over, *account)
 
     # ---------------------------------------------------------------- acting without learning
 

@@ -1,7 +1,4 @@
-"""How often each member has met an observation, by a hash of its bytes; compiled.
-
-Source: Tang et al. (2017), "#Exploration: a study of count-based exploration for deep reinforcement learning", section 2.2.
-"""
+"""What is counted in every step of a population: episodes and what they paid, and observations that were met; compiled."""
 
 from __future__ import annotations
 
@@ -13,8 +10,47 @@ from numpy.typing import NDArray
 
 from rlcourse.streams_compiled import bits_at
 
+kernel = njit(cache=True, error_model="numpy", nogil=True)
 
-@njit(cache=True, error_model="numpy")
+
+@kernel
+def note_step(
+    rewards: Any,
+    terminated: Any,
+    truncated: Any,
+    over: Any,
+    returns: Any,
+    running: Any,
+    episodes: Any,
+    earned: Any,
+) -> None:
+    """Enter a step of all copies into the account of their members, in place.
+
+    Args:
+        rewards: float64 `[S N]`.
+        terminated: bool `[S N]`.
+        truncated: bool `[S N]`.
+        over: bool `[S N]`, becomes true where an episode is over.
+        returns: float64 `[S N]`, what each copy was paid in the episode that it is in.
+        running: float64 `[S]`, becomes their mean.
+        episodes: int64 `[S]`, how many are over.
+        earned: float64 `[S]`, what those paid.
+    """
+    copies = len(rewards) // len(running)
+    for s in range(len(running)):
+        total = 0.0
+        for b in range(s * copies, (s + 1) * copies):
+            returns[b] += rewards[b]
+            over[b] = terminated[b] or truncated[b]
+            if over[b]:
+                episodes[s] += 1
+                earned[s] += returns[b]
+                returns[b] = 0.0
+            total += returns[b]
+        running[s] = total / copies
+
+
+@kernel
 def _count(seen: Any, visits: Any, out: Any) -> None:
     members, bins = visits.shape
     copies = len(seen) // members
@@ -28,7 +64,10 @@ def _count(seen: Any, visits: Any, out: Any) -> None:
 
 
 def count_visits(rows: NDArray[Any], visits: NDArray[np.int32]) -> NDArray[np.int64]:
-    """Count the observations of the copies, and say how often each was met, this time included, int64 `[S N]`.
+    """Count the observations of the copies by a hash of their bytes; how often each was met, this time included, `[S N]`.
+
+    Source: Tang et al. (2017), "#Exploration: a study of count-based exploration for deep reinforcement learning",
+    section 2.2.
 
     Args:
         rows: `[S N, ...]`.

@@ -33,6 +33,29 @@ def _add_scaled(out: Any, factor: Any, row: Any) -> None:
 
 
 @kernel
+def _add_four(out: Any, factors: Any, rows: Any, a: Any, b: Any, c: Any, d: Any) -> None:
+    """Four rows in one pass over `out`, which is read and written once for all of them."""
+    fa, fb, fc, fd = factors[a], factors[b], factors[c], factors[d]
+    ra, rb, rc, rd = rows[a], rows[b], rows[c], rows[d]
+    for i in range(len(out)):
+        out[i] += fa * ra[i] + fb * rb[i] + fc * rc[i] + fd * rd[i]
+
+
+@kernel
+def _add_product(out: Any, x: Any, weight: Any, used: Any) -> None:
+    """Add x W to `out`, over the inputs that are not zero: half of them are, behind a rectifier. `used` is work space."""
+    n = 0
+    for i in range(len(weight)):
+        used[n] = i
+        n += x[i] != 0.0
+    fours = n - n % 4
+    for i in range(0, fours, 4):
+        _add_four(out, x, weight, used[i], used[i + 1], used[i + 2], used[i + 3])
+    for i in range(fours, n):
+        _add_scaled(out, x[used[i]], weight[used[i]])
+
+
+@kernel
 def _relu(x: Any) -> None:
     for c in range(len(x)):
         x[c] = max(x[c], np.float32(0.0))
@@ -59,8 +82,13 @@ def _tanh(x: Any) -> None:
 
 
 @kernel
-def _forward(features: Any, numbers: Any, weights: Any, biases: Any, relu: Any, work: Any, out: Any) -> None:
-    """`features [S, N, F]`; or, where F is 0, `numbers [S, N]` of rows of the first weights; `work [2, widest]`."""
+def _forward(
+    features: Any, numbers: Any, weights: Any, biases: Any, relu: Any, work: Any, used: Any, out: Any
+) -> None:
+    """`features [S, N, F]`; or, where F is 0, `numbers [S, N]` of rows of the first weights.
+
+    `work [2, widest]` and `used` (as long as the longest input) are work space.
+    """
     members, copies, _ = out.shape
     layers = len(weights)
     for s in range(members):
@@ -74,8 +102,7 @@ def _forward(features: Any, numbers: Any, weights: Any, biases: Any, relu: Any, 
                 else:
                     before = features[s, j] if k == 0 else work[k % 2]
                     after[:] = biases[k][s, 0]
-                    for i in range(weight.shape[1]):
-                        _add_scaled(after, before[i], weight[s, i])
+                    _add_product(after, before, weight[s], used)
                 if k < layers - 1:
                     if relu:
                         _relu(after)
@@ -101,6 +128,7 @@ class QuickNetwork:
             nothing if isinstance(layer, Embedding) else layer.bias.detach().numpy() for layer in layers
         )
         self._work = np.zeros((2, max(weight.shape[2] for weight in self.weights)), np.float32)
+        self._used = np.zeros(max(weight.shape[1] for weight in self.weights), np.int64)
         self._numbers = np.zeros((0, 0), np.int64)
 
     @classmethod
@@ -138,5 +166,5 @@ class QuickNetwork:
             features, numbers = np.empty((*rows.shape[:2], 0), np.float32), rows[..., 0].astype(np.int64)
         else:
             features, numbers = self.codec.features_of(rows), self._numbers
-        _forward(features, numbers, self.weights, self.biases, self.relu, self._work, out)
+        _forward(features, numbers, self.weights, self.biases, self.relu, self._work, self._used, out)
         return out

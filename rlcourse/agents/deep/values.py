@@ -59,7 +59,9 @@ class ValueAgent(DeepAgent):
         from rlcourse.agents.deep.acting import epsilon_greedy
 
         if self.quick is not None and self.quick.fits(rows):
-            values = self.head.values(torch.from_numpy(self.quick(rows))).numpy()
+            values = self.quick(rows)
+            if self.head.n_atoms > 1:
+                values = self.head.values(torch.from_numpy(values)).numpy()
         else:
             values = self._values(self.tensor(rows))
         return epsilon_greedy(np.ascontiguousarray(values), self.epsilon, self.stream)
