@@ -1,8 +1,8 @@
 """Several linear layers with activations in between as one step of autograd, forward and backward.
 
-The products are those of the layers one after the other, in the same order, so the results are the same to the last bit. What
-is saved is all around them: activations overwrite what they read, forward and backward, and autograd keeps one record instead
-of one a part. In networks of a hundred units the way there and back takes an eighth less time.
+The products are those of the layers one after the other, in the same order, so the results are the same: with rectifiers to
+the last bit, with tanh to the rounding of float32. What is saved is all around them: activations overwrite what they read,
+forward and backward, and autograd keeps one record instead of one a part.
 """
 
 from __future__ import annotations
@@ -48,10 +48,12 @@ def run_chain(parts: Sequence[Any], x: Tensor) -> Tensor:
 def _run(x: Tensor, weights: Sequence[Tensor], relu: bool) -> list[Tensor]:
     """What goes into every layer, and what comes out of the last."""
     units, last = [x], len(weights) - 2
+    if not relu:
+        from rlcourse.nn.tanh import tanh_
     for k in range(0, last + 2, 2):
         x = multiply(x, weights[k], weights[k + 1])
         if k < last:
-            x = x.relu_() if relu else x.tanh_()
+            x = x.relu_() if relu else tanh_(x)
         units.append(x)
     return units
 

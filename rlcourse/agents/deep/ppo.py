@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from rlcourse.agents.config import Count, NonNegative, Positive, Probability
-from rlcourse.agents.deep.actor_critic import ActorCritic, ActorCriticConfig, Memory, log_chances_and_entropy
+from rlcourse.agents.deep.actor_critic import ActorCritic, ActorCriticConfig, Memory
 from rlcourse.agents.deep.symmetries import Augment, Symmetries
 from rlcourse.errors import UsageError
 
@@ -80,28 +80,27 @@ class PPO(ActorCritic):
 
     def update(self, advantages: Tensor, returns: Tensor) -> None:
         """`n_epochs` passes over the rollout in minibatches, each in a new order."""
+        from rlcourse.agents.deep.ppo_loss import Seen, ppo_loss
         from rlcourse.agents.deep.rollout import permutations
 
         rollout, config = self.rollout, self.config
-        actions, log_before, values_before = (
+        actions, log_chances, values = (
             rollout.flat(array) for array in (rollout.actions, rollout.log_chances, rollout.values)
         )
+        seen = Seen(actions, log_chances, values, advantages, returns)
         steps = 1 if not self.policy.remembers else rollout.steps  # those with a memory stay in their order
         for _ in range(config.n_epochs):
             order = permutations(self.stream, advantages.shape[1] // steps)
             for chosen in np.split(order, advantages.shape[1] // config.batch_size, axis=1):
                 at = self.tensor((chosen[:, :, None] * steps + np.arange(steps)).reshape(self.size, -1))
                 preferences, values = self._look_again(chosen, at)
-                log_chances, entropy = log_chances_and_entropy(preferences, actions.gather(1, at))
-                losses = (
-                    self._policy_losses(log_chances - log_before.gather(1, at), advantages.gather(1, at))
-                    + config.vf_coef
-                    * self._value_losses(values, values_before.gather(1, at), returns.gather(1, at))
-                    - config.ent_coef * entropy
-                )
+                loss = ppo_loss(preferences, values, seen, at, config)
                 if self.symmetries is not None:
-                    losses = losses + config.augment_coef * self._differences(at, preferences, values)
-                self.optimiser.step(losses.mean(dim=1).sum())
+                    loss = (
+                        loss
+                        + config.augment_coef * self._differences(at, preferences, values).mean(dim=1).sum()
+                    )
+                self.optimiser.step(loss)
 
     def _differences(self, at: Tensor, preferences: Tensor, values: Tensor) -> Tensor:
         """How much policy and values of turned boards differ from those of the boards as they are, `[S, batch]`."""
@@ -126,21 +125,6 @@ class PPO(ActorCritic):
         flat = self.rollout.flat(self.rollout.rows).flatten(0, 1)
         offset = torch.arange(self.size, device=self.device)[:, None] * (self.copies * self.rollout.steps)
         return flat.index_select(0, (at + offset).flatten()).unflatten(0, at.shape)
-
-    def _policy_losses(self, log_ratio: Tensor, advantages: Tensor) -> Tensor:
-        """The clipped objective, `[S, batch]`."""
-        if self.config.normalize_advantage and advantages.shape[1] > 1:
-            spread = advantages.std(dim=1, keepdim=True)
-            advantages = (advantages - advantages.mean(dim=1, keepdim=True)) / (spread + 1e-8)
-        ratio, eps = log_ratio.exp(), self.config.clip_range
-        return -torch.minimum(ratio * advantages, ratio.clamp(1.0 - eps, 1.0 + eps) * advantages)
-
-    def _value_losses(self, values: Tensor, before: Tensor, returns: Tensor) -> Tensor:
-        """Squared errors, `[S, batch]`."""
-        clip = self.config.clip_range_vf
-        if clip is not None:
-            values = before + (values - before).clamp(-clip, clip)
-        return (returns - values) ** 2
 
 
 @dataclass(frozen=True)

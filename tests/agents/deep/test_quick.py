@@ -53,17 +53,6 @@ def test_others_are_left_to_torch(name, world, settings):
     assert make_agent(name, world, seeds=2, **settings).quick is None
 
 
-def test_hyperbolic_tangent():
-    x = np.linspace(-12.0, 12.0, 100_001, dtype=np.float32)
-    y = x.copy()
-    quick._tanh(y)
-    assert np.abs(y - np.tanh(x.astype(np.float64))).max() < 3e-7
-    tiny = np.array([1e-8, -1e-6, 1e-4], np.float32)
-    y = tiny.copy()
-    quick._tanh(y)
-    np.testing.assert_allclose(y, np.tanh(tiny.astype(np.float64)), rtol=3e-7)
-
-
 def test_many_rows_go_to_torch():
     call = make_agent("dqn", "CartPole-v1", seeds=2).quick
     assert isinstance(call, QuickNetwork)
