@@ -15,7 +15,7 @@ from torch import Tensor
 
 from rlcourse.agents.config import Count
 from rlcourse.agents.deep.dqn import DQN, DQNConfig
-from rlcourse.agents.deep.heads import Scalar
+from rlcourse.agents.deep.heads import Scalar, best_actions
 from rlcourse.agents.deep.replay import Batch
 from rlcourse.errors import UsageError
 
@@ -46,11 +46,10 @@ class DeepSarsa(DQN):
                 f"{self.name} has no double and no distribution: the next action is not the best one"
             )
 
-    def look_ahead(self, batch: Batch) -> tuple[Tensor, Tensor]:
+    def look_ahead(self, batch: Batch) -> tuple[Tensor, Tensor | None]:
         """As DQN's, with the action that was taken next; expected, all actions have the expectation."""
         after = self.target(batch.next_rows)
-        best = after.argmax(dim=-1)
         if not self.config.expected:
-            return after, self.replay.next_actions(batch, best)
+            return after, self.replay.next_actions(batch, best_actions(after))
         expected = (1.0 - self.epsilon) * after.amax(dim=-1) + self.epsilon * after.mean(dim=-1)
-        return expected.unsqueeze(-1).expand_as(after), best
+        return expected.unsqueeze(-1).expand_as(after).contiguous(), None

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from rlcourse.agents.config import Count, Finite, Positive, Probability
-from rlcourse.agents.deep.heads import Categorical, Quantile, Scalar
+from rlcourse.agents.deep.heads import Categorical, Quantile, Scalar, best_actions
 from rlcourse.agents.deep.networks import q_network
 from rlcourse.agents.deep.replay import Batch
 from rlcourse.agents.deep.replaying import ReplayAgent, ReplayConfig
@@ -141,14 +141,15 @@ class DQN(ReplayAgent):
             losses = losses * batch.weights
         self.optimiser.step(losses.mean(dim=1).sum())
 
-    def look_ahead(self, batch: Batch) -> tuple[Tensor, Tensor]:
+    def look_ahead(self, batch: Batch) -> tuple[Tensor, Tensor | None]:
         """What the target network says of what came after, `[S, batch, A M]`, and the action there, `[S, batch]`.
 
-        That is argmax_a Q'(S', a), or with `double` argmax_a Q(S', a).
+        That is with `double` argmax_a Q(S', a), else `None`: argmax_a Q'(S', a), which the loss finds.
         """
         after = self.target(batch.next_rows)
-        chooser = self.q(batch.next_rows) if self.config.double else after
-        return after, self.head.values(chooser).max(dim=-1).indices  # argmax takes ten times as long
+        if not self.config.double:
+            return after, None
+        return after, best_actions(self.head.values(self.q(batch.next_rows)))
 
     def sample(self) -> Batch:
         """A batch from replay."""

@@ -1,0 +1,32 @@
+"""The compiled losses of TD errors against those of torch, with autograd's gradient."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from rlcourse.agents.deep.heads import Scalar
+
+
+@pytest.mark.parametrize("chosen", [True, False])
+def test_losses_errors_and_gradients_are_those_of_torch(chosen: bool) -> None:
+    g = torch.Generator().manual_seed(3)
+    shape, n = (3, 50), 4
+    outputs, after = (2.0 * torch.randn(*shape, n, generator=g) for _ in range(2))
+    actions, best = (torch.randint(n, shape, generator=g) for _ in range(2))
+    returns, discounts = torch.randn(shape, generator=g), torch.rand(shape, generator=g)
+    weights = torch.rand(shape, generator=g)
+    outputs.requires_grad_()
+    head = Scalar(n)
+    arguments = (outputs, actions, after, best if chosen else None, returns, discounts)
+    losses, errors = head.losses(*arguments)
+    expected, expected_errors = head.losses_by_torch(*arguments)
+    assert bool((errors.abs() > 1.0).any())
+    assert bool((errors.abs() < 1.0).any())
+    torch.testing.assert_close((losses, errors), (expected, expected_errors))
+    for loss in (lambda x: (x * weights).mean(dim=1).sum(), torch.sum):
+        by_hand, by_autograd = (
+            torch.autograd.grad(loss(x), outputs, retain_graph=True) for x in (losses, expected)
+        )
+        torch.testing.assert_close(by_hand, by_autograd)
+    assert not errors.requires_grad
