@@ -138,25 +138,27 @@ def look_ahead(
         taken: the action there; returns: sum of gamma^k R_k; discounts: gamma^n, 0 where the episode was terminated; after:
             the place of the observation n steps later. All `[S, batch]`, written.
     """
-    capacity = kinds.shape[1]
+    capacity = np.uint64(kinds.shape[1])
     members, batch = places.shape
     for s in range(members):
         for k in range(batch):
-            b, i = places[s, k] // capacity, places[s, k] % capacity
+            place = np.uint64(places[s, k])
+            b = np.int64(place // capacity)  # without a sign it takes a third of the time
+            i = places[s, k] - b * kinds.shape[1]
             taken[s, k] = actions[b, i]
             total, discount = 0.0, 1.0
             for _ in range(n):
                 total += discount * rewards[b, i]
                 discount *= gamma
                 kind = kinds[b, i]
-                i = (i + 1) % capacity
+                i = i + 1 if i + 1 < kinds.shape[1] else 0
                 if kind == TERMINATED:
                     discount = 0.0
                 if kind != GOES_ON or kinds[b, i] == OPEN:
                     break
             returns[s, k] = total
             discounts[s, k] = discount
-            after[s, k] = b * capacity + i
+            after[s, k] = b * kinds.shape[1] + i
 
 
 @kernel
