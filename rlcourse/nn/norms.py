@@ -1,8 +1,7 @@
-"""Norms over many arrays, compiled."""
+"""The gradients of all members clipped in one compiled loop."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -11,17 +10,37 @@ from numpy.typing import NDArray
 
 
 @njit(cache=True, error_model="numpy", fastmath={"contract", "reassoc"}, nogil=True)
-def _add_squares(array: Any, out: Any) -> None:
-    for s in range(len(out)):
-        row, part = array[s], np.float32(0.0)
-        for i in range(len(row)):
-            part += row[i] * row[i]
-        out[s] += part
+def _length(row: Any) -> Any:
+    total = np.float32(0.0)
+    for i in range(len(row)):
+        total += row[i] * row[i]
+    return total
 
 
-def row_norms(size: int, arrays: Iterable[NDArray[np.float32]]) -> NDArray[np.float32]:
-    """The Euclidean norm of row s of all arrays `[size, n]` together, for every s, float32 `[size]`."""
-    squares = np.zeros(size)
-    for array in arrays:
-        _add_squares(array, squares)
-    return np.sqrt(squares).astype(np.float32)
+@njit(cache=True, error_model="numpy", nogil=True)
+def _clip_rows(block: Any, ends: Any, size: Any, max_norm: Any) -> None:
+    for s in range(size):
+        total, start = 0.0, 0
+        for end in ends:
+            width = (end - start) // size
+            total += np.float64(_length(block[start + s * width : start + (s + 1) * width]))
+            start = end
+        scale = np.float32(max_norm / (np.sqrt(total) + 1e-6))  # 1e-6 as in torch's clip_grad_norm_
+        if scale < 1.0:
+            start = 0
+            for end in ends:
+                width = (end - start) // size
+                block[start + s * width : start + (s + 1) * width] *= scale
+                start = end
+
+
+def clip_rows(block: NDArray[np.float32], ends: NDArray[np.int64], size: int, max_norm: float) -> None:
+    """Scale what belongs to each member down to `max_norm` where it is longer, in place.
+
+    Args:
+        block: arrays `[size, n]` one behind the other.
+        ends: where each of them ends.
+        size: members.
+        max_norm: of all that belongs to a member.
+    """
+    _clip_rows(block, ends, size, float(max_norm))

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from rlcourse.errors import StorageError, UsageError, did_you_mean
 
@@ -36,6 +36,9 @@ class Optimiser:
         name: one of `OPTIMISERS`.
         learning_rate: one for all members, or one for each `[S]`, so that a sweep over learning rates is one run.
         max_grad_norm: clip the gradient of each member to this norm.
+        joined: put all parameters into one block of memory, views of which they become, so that a step of small networks is a
+            few operations instead of a few for each parameter. They have to stay on their device, in float32, and none of
+            them may be frozen later.
         options: further options of the torch class (`weight_decay`, `betas`, `eps`, `momentum` ...).
 
     Raises:
@@ -49,6 +52,7 @@ class Optimiser:
         learning_rate: LearningRate = 1e-3,
         *,
         max_grad_norm: float | None = None,
+        joined: bool = False,
         **options: Any,
     ) -> None:
         if name not in OPTIMISERS:
@@ -58,8 +62,10 @@ class Optimiser:
         kind, preset = OPTIMISERS[name]
         if kind in FUSED:
             preset = {**preset, "fused": True}
+        self._block = Block(self.parameters) if joined else None
+        moved = self.parameters if self._block is None else [self._block.weights]
         try:
-            self.torch = kind(self.parameters, lr=1.0, **{**preset, **options})
+            self.torch = kind(moved, lr=1.0, **{**preset, **options})
         except (TypeError, ValueError) as error:
             raise UsageError(f"optimiser {name!r} refuses its options {options}: {error}") from error
         self._remember_nothing()
@@ -67,18 +73,31 @@ class Optimiser:
 
     def _remember_nothing(self) -> None:
         """Have torch make its memory now, not at the first step, so that it can be saved and restored at any time."""
-        decays = [group["weight_decay"] for group in self.torch.param_groups]
-        for group in self.torch.param_groups:
-            group["lr"] = group["weight_decay"] = 0.0
-        for parameter in self.parameters:
+        (group,) = self.torch.param_groups
+        decay = group["weight_decay"]
+        group["lr"] = group["weight_decay"] = 0.0
+        for parameter in group["params"]:
             parameter.grad = torch.zeros_like(parameter)
         self.torch.step()
-        for group, decay in zip(self.torch.param_groups, decays, strict=True):
-            group["weight_decay"] = decay
-        for parameter in self.parameters:
-            parameter.grad = None
+        group["weight_decay"] = decay
+        for parameter in group["params"]:
+            if self._block is None:
+                parameter.grad = None
             if "step" in self.torch.state[parameter]:
                 self.torch.state[parameter]["step"].zero_()
+
+    def memory(self, i: int) -> dict[str, Tensor]:
+        """What torch remembers of the gradients of parameter `i`, the tensors themselves, of its shape (a count: of none)."""
+        if self._block is None:
+            state = self.torch.state[self.parameters[i]]
+        else:
+            state = self.torch.state[self._block.weights]
+        found = {name: value for name, value in state.items() if isinstance(value, Tensor)}
+        if self._block is None:
+            return found
+        return {
+            name: value if value.dim() == 0 else self._block.part(value, i) for name, value in found.items()
+        }
 
     @property
     def size(self) -> int:
@@ -113,7 +132,9 @@ class Optimiser:
         for parameter in self.parameters:
             parameter.grad = None
         loss.backward()
-        if self.max_grad_norm is not None:
+        if self._block is not None:
+            self._block.take_gradients(self.max_grad_norm)
+        elif self.max_grad_norm is not None:
             clip_members(self.parameters, self.max_grad_norm)
         if members is not None and not members.all():
             resting = torch.from_numpy(~members).to(self.parameters[0].device)
@@ -127,12 +148,8 @@ class Optimiser:
 
     def _moving(self) -> list[Tensor]:
         """All that a step changes: weights, and moments of their gradients."""
-        found: list[Tensor] = list(self.parameters)
-        for parameter in self.parameters:
-            for value in self.torch.state[parameter].values():
-                if isinstance(value, Tensor) and value.dim() > 0:
-                    found.append(value)
-        return found
+        moments = [self.memory(i).values() for i in range(len(self.parameters))]
+        return [*self.parameters, *(value for values in moments for value in values if value.dim() > 0)]
 
     def _step(self) -> None:
         """Move, each member by its own rate."""
@@ -149,11 +166,8 @@ class Optimiser:
     def get_arrays(self) -> dict[str, NDArray[Any]]:
         """What it remembers of the past, arrays `[S, ...]`."""
         found = {}
-        for i, parameter in enumerate(self.parameters):
-            for name, value in self.torch.state.get(parameter, {}).items():
-                if value is None:
-                    continue
-                value = torch.as_tensor(value)
+        for i in range(len(self.parameters)):
+            for name, value in self.memory(i).items():
                 if value.dim() == 0:  # the count of steps is the same for all
                     value = value.expand(self.size)
                 found[f"{i}/{name}"] = value.detach().cpu().numpy().copy()
@@ -163,25 +177,71 @@ class Optimiser:
         """Go on from what `get_arrays` gave.
 
         Raises:
-            StorageError: an array of another shape than its parameter, or of no parameter.
+            StorageError: an array of another shape than its parameter, or of no parameter; nothing was changed.
         """
-        state: dict[int, dict[str, Any]] = {}
+        places = {
+            f"{i}/{name}": value
+            for i in range(len(self.parameters))
+            for name, value in self.memory(i).items()
+        }
         for key, array in arrays.items():
-            at, _, name = key.partition("/")
-            i = int(at) if at.isdigit() else -1
-            if not 0 <= i < len(self.parameters) or not name:
+            if key not in places:
                 raise StorageError(f"the optimiser has no array {key!r}")
-            parameter = self.parameters[i]
-            value = torch.from_numpy(array.copy())
-            if name == "step":
-                value = value[0].clone()
-            elif value.shape != parameter.shape:
+            expected = tuple(places[key].shape) or (self.size,)
+            if array.shape != expected:
                 raise StorageError(
-                    f"the optimiser's array {key!r} is {list(value.shape)}, expected {list(parameter.shape)}"
+                    f"the optimiser's array {key!r} is {list(array.shape)}, expected {list(expected)}"
                 )
-            state.setdefault(i, {})[name] = value
-        groups = self.torch.state_dict()["param_groups"]
-        self.torch.load_state_dict({"state": state, "param_groups": groups})
+        with torch.no_grad():
+            for key, array in arrays.items():
+                place, value = places[key], torch.from_numpy(array.copy())
+                place.copy_(value if place.dim() else value[0])
+
+
+class Block:
+    """Parameters in one block of memory, one behind the other, and their gradients in another.
+
+    Args:
+        parameters: stacked `[S, ...]`, of one precision and on one device; they become views of the block.
+    """
+
+    def __init__(self, parameters: Sequence[Tensor]) -> None:
+        self.parameters = parameters
+        with torch.no_grad():
+            self.weights = nn.Parameter(torch.cat([parameter.flatten() for parameter in parameters]))
+        self.weights.grad = torch.zeros_like(self.weights)
+        self.ends = np.cumsum([parameter.numel() for parameter in parameters])
+        self.gradients = [self.part(self.weights.grad, i) for i in range(len(parameters))]
+        for i, parameter in enumerate(parameters):
+            parameter.data = self.part(self.weights.detach(), i)
+        self.where = [parameter.data_ptr() for parameter in parameters]
+
+    def part(self, block: Tensor, i: int) -> Tensor:
+        """The part of a block that is that of parameter `i`, in its shape."""
+        parameter = self.parameters[i]
+        return block[self.ends[i] - parameter.numel() : self.ends[i]].view(parameter.shape)
+
+    def take_gradients(self, max_norm: float | None) -> None:
+        """Bring the gradients of the parameters into the block, scaled down to `max_norm` of a member where they are longer.
+
+        Raises:
+            RuntimeError: a parameter has moved out of the block, or has no gradient.
+        """
+        grads = [parameter.grad for parameter in self.parameters]
+        if [parameter.data_ptr() for parameter in self.parameters] != self.where or None in grads:
+            raise RuntimeError(
+                "weights that an optimiser joined were moved or frozen: make it anew after that"
+            )
+        torch.cat([grad.flatten() for grad in grads if grad is not None], out=self.weights.grad)
+        for parameter, gradient in zip(self.parameters, self.gradients, strict=True):
+            parameter.grad = gradient
+        if max_norm is not None:
+            if self.weights.device.type == "cpu":
+                from rlcourse.nn.norms import clip_rows
+
+                clip_rows(self.weights.grad.numpy(), self.ends, len(self.parameters[0]), max_norm)  # type: ignore[union-attr]
+            else:
+                clip_members(self.parameters, max_norm)
 
 
 def clip_members(parameters: Sequence[Tensor], max_norm: float) -> Tensor:
@@ -192,29 +252,12 @@ def clip_members(parameters: Sequence[Tensor], max_norm: float) -> Tensor:
         max_norm: of all gradients of a member together.
     """
     grads = [parameter.grad for parameter in parameters if parameter.grad is not None]
-    total = _member_norms([grad.flatten(1) for grad in grads])
+    # of rows, so that one call gives the norm of every member
+    norms = torch.stack([torch.linalg.vector_norm(grad.flatten(1), dim=1) for grad in grads])
+    total = torch.linalg.vector_norm(norms, dim=0)
     scale = (max_norm / (total + 1e-6)).clamp(max=1.0)  # 1e-6 as in torch's clip_grad_norm_
     if scale.device.type == "cpu" and bool((scale == 1.0).all()):  # a look costs less than the products
         return total
     for grad in grads:
         grad.mul_(scale.reshape(-1, *(1,) * (grad.dim() - 1)))
     return total
-
-
-def _member_norms(grads: list[Tensor]) -> Tensor:
-    """The norms of the rows `[S, ...]` of all gradients together, `[S]`."""
-    first = grads[0]
-    if (
-        first.device.type == "cpu"
-        and all(grad.dtype == torch.float32 for grad in grads)
-        and sum(grad.numel() for grad in grads) <= FEW_NUMBERS
-    ):
-        from rlcourse.nn.norms import row_norms
-
-        return torch.from_numpy(row_norms(len(first), (grad.numpy() for grad in grads)))
-    norms = torch.stack([torch.linalg.vector_norm(grad, dim=1) for grad in grads])
-    return torch.linalg.vector_norm(norms, dim=0)
-
-
-FEW_NUMBERS = 1_000_000
-"""Numbers up to which norms are taken in one compiled loop; of more, all cores are faster (measured: two cores)."""

@@ -62,6 +62,10 @@ class DeepConfig(AgentConfig):
     """Where the networks live; auto is cuda where there is one."""
 
 
+MOST_JOINED = 400_000
+"""Weights of all members up to which the optimiser keeps them in one block: copying more of them costs more than it saves."""
+
+
 class DeepAgent(ControlAgent):
     """A population of networks that acts in `S x N` copies of a world, and learns in between.
 
@@ -166,8 +170,14 @@ class DeepAgent(ControlAgent):
         if config.optimiser in ("adam", "adamw", "rmsprop"):
             options.setdefault("eps", config.adam_epsilon)
         parameters = [parameter for network in networks for parameter in network.parameters()]
+        small = sum(parameter.numel() for parameter in parameters) <= MOST_JOINED
         self.optimisers[name] = Optimiser(
-            parameters, config.optimiser, config.learning_rate, max_grad_norm=config.max_grad_norm, **options
+            parameters,
+            config.optimiser,
+            config.learning_rate,
+            max_grad_norm=config.max_grad_norm,
+            joined=small,
+            **options,
         )
         return self.optimisers[name]
 
