@@ -25,7 +25,7 @@ def _clip_rows(block: Any, ends: Any, size: Any, max_norm: Any) -> None:
             width = (end - start) // size
             total += np.float64(_length(block[start + s * width : start + (s + 1) * width]))
             start = end
-        scale = np.float32(max_norm / (np.sqrt(total) + 1e-6))  # 1e-6 as in torch's clip_grad_norm_
+        scale = max_norm / (np.sqrt(total) + 1e-6)  # 1e-6 as in torch's clip_grad_norm_
         if scale < 1.0:
             start = 0
             for end in ends:

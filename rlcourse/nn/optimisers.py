@@ -37,8 +37,7 @@ class Optimiser:
         learning_rate: one for all members, or one for each `[S]`, so that a sweep over learning rates is one run.
         max_grad_norm: clip the gradient of each member to this norm.
         joined: put all parameters into one block of memory, views of which they become, so that a step of small networks is a
-            few operations instead of a few for each parameter. They have to stay on their device, in float32, and none of
-            them may be frozen later.
+            few operations instead of a few for each parameter. They have to stay on their device, in float32.
         options: further options of the torch class (`weight_decay`, `betas`, `eps`, `momentum` ...).
 
     Raises:
@@ -132,24 +131,24 @@ class Optimiser:
         for parameter in self.parameters:
             parameter.grad = None
         loss.backward()
+        kept: list[tuple[Tensor, Any, Tensor]] = []  # what rests, where in it, and how it was
         if self._block is not None:
-            self._block.take_gradients(self.max_grad_norm)
+            frozen = self._block.take_gradients(self.max_grad_norm)
+            kept += [(tensor, ..., tensor.detach().clone()) for i in frozen for tensor in self._moving(i)]
         elif self.max_grad_norm is not None:
             clip_members(self.parameters, self.max_grad_norm)
         if members is not None and not members.all():
             resting = torch.from_numpy(~members).to(self.parameters[0].device)
-            kept = [(tensor, tensor.detach()[resting].clone()) for tensor in self._moving()]
-            self._step()
-            with torch.no_grad():
-                for tensor, before in kept:
-                    tensor[resting] = before
-        else:
-            self._step()
+            moving = [tensor for i in range(len(self.parameters)) for tensor in self._moving(i)]
+            kept += [(tensor, resting, tensor.detach()[resting].clone()) for tensor in moving]
+        self._step()
+        with torch.no_grad():
+            for tensor, where, before in kept:
+                tensor[where] = before
 
-    def _moving(self) -> list[Tensor]:
-        """All that a step changes: weights, and moments of their gradients."""
-        moments = [self.memory(i).values() for i in range(len(self.parameters))]
-        return [*self.parameters, *(value for values in moments for value in values if value.dim() > 0)]
+    def _moving(self, i: int) -> list[Tensor]:
+        """All of parameter `i` that a step changes: its weights, and moments of their gradients."""
+        return [self.parameters[i], *(value for value in self.memory(i).values() if value.dim() > 0)]
 
     def _step(self) -> None:
         """Move, each member by its own rate."""
@@ -221,18 +220,24 @@ class Block:
         parameter = self.parameters[i]
         return block[self.ends[i] - parameter.numel() : self.ends[i]].view(parameter.shape)
 
-    def take_gradients(self, max_norm: float | None) -> None:
+    def take_gradients(self, max_norm: float | None) -> list[int]:
         """Bring the gradients of the parameters into the block, scaled down to `max_norm` of a member where they are longer.
 
+        Returns:
+            Which parameters have no gradient, since they are frozen; zeros stand for it.
+
         Raises:
-            RuntimeError: a parameter has moved out of the block, or has no gradient.
+            RuntimeError: a parameter has moved out of the block.
         """
+        if [parameter.data_ptr() for parameter in self.parameters] != self.where:
+            raise RuntimeError("weights that an optimiser joined were moved: make it anew after that")
         grads = [parameter.grad for parameter in self.parameters]
-        if [parameter.data_ptr() for parameter in self.parameters] != self.where or None in grads:
-            raise RuntimeError(
-                "weights that an optimiser joined were moved or frozen: make it anew after that"
-            )
-        torch.cat([grad.flatten() for grad in grads if grad is not None], out=self.weights.grad)
+        frozen = [i for i, grad in enumerate(grads) if grad is None]
+        found = [
+            torch.zeros_like(parameter) if grad is None else grad
+            for parameter, grad in zip(self.parameters, grads, strict=True)
+        ]
+        torch.cat([grad.flatten() for grad in found], out=self.weights.grad)
         for parameter, gradient in zip(self.parameters, self.gradients, strict=True):
             parameter.grad = gradient
         if max_norm is not None:
@@ -242,6 +247,7 @@ class Block:
                 clip_rows(self.weights.grad.numpy(), self.ends, len(self.parameters[0]), max_norm)  # type: ignore[union-attr]
             else:
                 clip_members(self.parameters, max_norm)
+        return frozen
 
 
 def clip_members(parameters: Sequence[Tensor], max_norm: float) -> Tensor:

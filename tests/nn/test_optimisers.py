@@ -198,3 +198,38 @@ def test_refuses() -> None:
         optimiser.set_arrays({"7/exp_avg": np.zeros((S, 2))})
     with pytest.raises(StorageError, match=r"is \[3, 5\], expected \[3, 2\]"):
         optimiser.set_arrays({"0/exp_avg": np.zeros((S, 5))})
+
+
+@pytest.mark.parametrize("name", OPTIMISERS)
+def test_joined_weights_move_as_apart(name: str) -> None:
+    """Clipped, some members resting, a parameter frozen for a while, and saved in between: the same to float32.
+
+    Adam counts steps, and all joined weights share a count: what was frozen for a while goes on by another step than apart.
+    """
+    seeds, frozen = [4, 9, 2], () if "adam" in name else (4, 5)
+    apart, joined = network(seeds), network(seeds)
+    for model, of in ((apart, {}), (joined, {"joined": True})):
+        rates = [0.02, 0.01, 0.005]
+        optimiser = Optimiser(model.parameters(), name, rates, max_grad_norm=0.5, **of)
+        first = next(iter(model.parameters()))
+        for t in range(12):
+            first.requires_grad_(t not in frozen)
+            before = first.clone()
+            resting = None if "adam" in name or t % 3 else np.array([True, False, True])
+            optimiser.step(loss_of(model, *data(seeds)), resting)
+            assert torch.equal(first, before) == (t in frozen)
+            if t == 7:
+                arrays = optimiser.get_arrays()
+                optimiser = Optimiser(model.parameters(), name, rates, max_grad_norm=0.5, **of)
+                optimiser.set_arrays(arrays)
+    for found, expected in zip(joined.parameters(), apart.parameters(), strict=True):
+        torch.testing.assert_close(found, expected)
+
+
+def test_joined_weights_that_were_moved() -> None:
+    model = network([1, 2])
+    optimiser = Optimiser(model.parameters(), joined=True)
+    first = next(iter(model.parameters()))
+    first.data = first.data.clone()
+    with pytest.raises(RuntimeError, match="were moved"):
+        optimiser.step(loss_of(model, *data([1, 2])))
