@@ -70,7 +70,7 @@ class Linear(Stacked):
 def affine(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """The product x W + b, `[S, B, ..., in]` by `[S, in, out]` and `[S, 1, out]`."""
     rows = x if x.dim() == 3 else x.reshape(x.shape[0], -1, x.shape[-1])
-    if is_narrow(rows, weight):
+    if is_narrow(rows, weight) and not torch.compiler.is_compiling():
         y = _Narrow.apply(rows, weight)
         y = y if bias is None else y + bias
     elif bias is None:

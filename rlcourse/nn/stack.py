@@ -6,6 +6,7 @@ import copy
 from collections.abc import Iterator
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from rlcourse.streams import Streams
@@ -70,9 +71,13 @@ class Sequential(Stacked):
         Their `forward` is called as it is, without hooks of torch's on the parts: in small networks the way through
         `Module.__call__` costs a third of the time. Linear layers with activations between them are run as one.
         """
+        parts: list[Any] = list(self.parts._modules.values())
+        if torch.compiler.is_compiling():  # which joins operations in its own way
+            for part in parts:
+                x = part.forward(x)
+            return x
         from rlcourse.nn.chain import chain_at, run_chain
 
-        parts: list[Any] = list(self.parts._modules.values())
         at = 0
         while at < len(parts):
             n = chain_at(parts, at) if x.dim() == 3 else 0

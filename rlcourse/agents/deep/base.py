@@ -7,6 +7,8 @@ once, also over a file.
 
 from __future__ import annotations
 
+import os
+import shutil
 from abc import abstractmethod
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Self
@@ -24,7 +26,7 @@ from rlcourse.agents.observations import leading_shape, members_of
 from rlcourse.agents.population import begin
 from rlcourse.errors import StorageError, UsageError
 from rlcourse.nn.optimisers import Optimiser
-from rlcourse.nn.stack import Stacked
+from rlcourse.nn.stack import Sequential, Stacked
 from rlcourse.progress import progress_bar
 from rlcourse.streams import Streams
 
@@ -60,6 +62,8 @@ class DeepConfig(AgentConfig):
     """Beta: while learning, what was observed n times pays beta / sqrt(n) more (Tang et al. 2017, "#Exploration")."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where the networks live; auto is cuda where there is one."""
+    compile: bool = False
+    """Have torch.compile make machine code of the networks, which takes a minute or two at first and needs a C++ compiler."""
 
 
 MOST_JOINED = 400_000
@@ -147,6 +151,11 @@ class DeepAgent(ControlAgent):
             self.codec = Codec(self.venv.single_observation_space, self.config.frame_stack)
         except UsageError as error:
             raise UsageError(f"{self.name} in {self.spec.id}: {error}") from None
+        compilers = ("c++", "g++", "clang++", os.environ.get("CXX", "c++"))
+        if self.config.compile and self.device.type == "cpu" and not any(map(shutil.which, compilers)):
+            raise UsageError(
+                f"{self.name}: compile=True needs a C++ compiler, such as g++: there is none on this machine"
+            )
         self.networks, self.optimisers = {}, {}
         self._asked = np.zeros(self.size, np.int64)
         self._returns = np.zeros(self.size * self.copies)
@@ -162,6 +171,10 @@ class DeepAgent(ControlAgent):
             network.load_state_dict(self.networks[like].state_dict())
             network.requires_grad_(False)
         self.networks[name] = network.to(self.device)
+        if self.config.compile:
+            for part in [network] if isinstance(network, Sequential) else network.children():
+                if isinstance(part, Sequential):  # the others have loops of their own over time
+                    part.compile(dynamic=False)
         return self.networks[name]
 
     def add_optimiser(self, name: str, *networks: Stacked, **options: Any) -> Optimiser:
