@@ -37,8 +37,17 @@ LACKED: dict[str, Any] = {
 """What the twins do not have, and how it has to stand in ours, so that these do not have it either."""
 NEEDED = {"recurrent_ppo": {"memory": "lstm"}}
 """The same, where the twin is another."""
-IDLE = {"augment_coef", "n_atoms", "v_min", "v_max", "priority_alpha", "priority_beta", "priority_beta_steps"}
-"""Numbers of that, which then mean nothing."""
+IDLE = {
+    "augment_coef",
+    "n_atoms",
+    "v_min",
+    "v_max",
+    "priority_alpha",
+    "priority_beta",
+    "priority_beta_steps",
+    "compile",
+}
+"""Numbers of that, which then mean nothing, and what changes the speed alone."""
 IDLE_MEMORY = {"memory_size", "memory_length", "memory_heads"}
 """Those of a memory."""
 
