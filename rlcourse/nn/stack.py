@@ -81,7 +81,14 @@ class Sequential(Stacked):
         at = 0
         while at < len(parts):
             n = chain_at(parts, at) if x.dim() == 3 else 0
-            x = run_chain(parts[at : at + n], x) if n else parts[at].forward(x)
+            if n:
+                x = run_chain(parts[at : at + n], x)
+            elif type(parts[at]) is nn.Tanh:
+                from rlcourse.nn.tanh import tanh
+
+                x = tanh(x)
+            else:
+                x = parts[at].forward(x)
             at += n or 1
         return x
 

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from numba import njit
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 
 @njit(cache=True, error_model="numpy", fastmath={"contract", "reassoc", "arcp", "nsz"}, nogil=True)
@@ -38,3 +39,26 @@ def tanh_(x: Tensor) -> Tensor:
         return x.tanh_()
     tanh_in_place(x.detach().view(-1).numpy())
     return x
+
+
+def tanh(x: Tensor) -> Tensor:
+    """The hyperbolic tangent, for autograd too."""
+    if x.device.type != "cpu" or x.dtype != torch.float32:
+        return torch.tanh(x)
+    found: Tensor = _Tanh.apply(x)
+    return found
+
+
+class _Tanh(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        y = tanh_(x.clone(memory_format=torch.contiguous_format))
+        ctx.save_for_backward(y)
+        return y
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *grads: Tensor) -> Tensor:
+        (y,) = ctx.saved_tensors
+        found: Tensor = torch.ops.aten.tanh_backward(grads[0], y)
+        return found

@@ -11,7 +11,7 @@ from torch import nn
 from rlcourse.nn.chain import chain_at
 from rlcourse.nn.linear import Linear
 from rlcourse.nn.stack import Sequential
-from rlcourse.nn.tanh import tanh_
+from rlcourse.nn.tanh import tanh, tanh_
 from rlcourse.streams import Streams
 
 SIZE = 3
@@ -96,3 +96,13 @@ def test_the_fast_tangent() -> None:
     strided = torch.randn(4, 6)[:, ::2]
     torch.testing.assert_close(tanh_(strided.clone()[:, :]), torch.tanh(strided))
     assert tanh_(torch.ones(2, dtype=torch.float64)).dtype == torch.float64
+
+
+def test_the_fast_tangent_for_autograd() -> None:
+    x = torch.randn(2, 3, 4, 5, generator=torch.Generator().manual_seed(2)).transpose(2, 3).requires_grad_()
+    for weight in (1.0, torch.randn(2, 3, 5, 4)):
+        (by_hand,) = torch.autograd.grad((tanh(x) * weight).sum(), x)
+        (by_autograd,) = torch.autograd.grad((torch.tanh(x) * weight).sum(), x)
+        torch.testing.assert_close(by_hand, by_autograd)
+    torch.testing.assert_close(tanh(x), torch.tanh(x))
+    assert tanh(x.double()).dtype == torch.float64
