@@ -248,7 +248,7 @@ def test_minimax_q_is_a_population(moves: str, tmp_path: Any) -> None:
 
 
 def test_in_turn_self_play_comes_to_the_value_of_the_game() -> None:
-    """Ten pairs of each rule; random players are exploited by 1.7."""
+    """Five pairs of each rule; random players are exploited by 1.7."""
     game = game_of("duel3", "alternating")
     even = np.full((game.n_states, 4), 0.25)
     assert exploitability(game, even, even, gamma=0.9) > 1.5
@@ -256,7 +256,7 @@ def test_in_turn_self_play_comes_to_the_value_of_the_game() -> None:
         pair: Any = make_agent(
             "self_play",
             "CandyDuel-v0",
-            seeds=10,
+            seeds=5,
             env_kwargs={"layout": "duel3", "max_steps": 30},
             learner=rule,
             learner_settings=settings,
@@ -280,7 +280,7 @@ def test_at_once_minimax_q_is_safe_and_independent_learners_are_not() -> None:
         pair: Any = make_agent(
             "self_play",
             "CandyDuel-v0",
-            seeds=10,
+            seeds=5,
             env_kwargs={"layout": "duel3", "max_steps": 30, "moves": "simultaneous"},
             learner=rule,
             learner_settings=settings,
