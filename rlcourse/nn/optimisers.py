@@ -76,7 +76,7 @@ class Optimiser:
         decay = group["weight_decay"]
         group["lr"] = group["weight_decay"] = 0.0
         for parameter in group["params"]:
-            parameter.grad = torch.zeros_like(parameter)
+            parameter.grad = torch.zeros_like(parameter) if self._block is None else self._block.gradient
         self.torch.step()
         group["weight_decay"] = decay
         for parameter in group["params"]:
@@ -208,9 +208,9 @@ class Block:
         self.parameters = parameters
         with torch.no_grad():
             self.weights = nn.Parameter(torch.cat([parameter.flatten() for parameter in parameters]))
-        self.weights.grad = torch.zeros_like(self.weights)
+        self.gradient = torch.zeros_like(self.weights, requires_grad=False)
         self.ends = np.cumsum([parameter.numel() for parameter in parameters])
-        self.gradients = [self.part(self.weights.grad, i) for i in range(len(parameters))]
+        self.gradients = [self.part(self.gradient, i) for i in range(len(parameters))]
         for i, parameter in enumerate(parameters):
             parameter.data = self.part(self.weights.detach(), i)
         self.where = [parameter.data_ptr() for parameter in parameters]
@@ -237,14 +237,14 @@ class Block:
             torch.zeros_like(parameter) if grad is None else grad
             for parameter, grad in zip(self.parameters, grads, strict=True)
         ]
-        torch.cat([grad.flatten() for grad in found], out=self.weights.grad)
+        torch.cat([grad.flatten() for grad in found], out=self.gradient)
         for parameter, gradient in zip(self.parameters, self.gradients, strict=True):
             parameter.grad = gradient
         if max_norm is not None:
-            if self.weights.device.type == "cpu":
+            if self.gradient.device.type == "cpu":
                 from rlcourse.nn.norms import clip_rows
 
-                clip_rows(self.weights.grad.numpy(), self.ends, len(self.parameters[0]), max_norm)  # type: ignore[union-attr]
+                clip_rows(self.gradient.numpy(), self.ends, len(self.parameters[0]), max_norm)
             else:
                 clip_members(self.parameters, max_norm)
         return frozen

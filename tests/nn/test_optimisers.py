@@ -224,6 +224,8 @@ def test_joined_weights_move_as_apart(name: str) -> None:
                 optimiser.set_arrays(arrays)
     for found, expected in zip(joined.parameters(), apart.parameters(), strict=True):
         torch.testing.assert_close(found, expected)
+        torch.testing.assert_close(found.grad, expected.grad)
+        assert bool((found.grad != 0.0).any())
 
 
 def test_joined_weights_that_were_moved() -> None:
