@@ -8,6 +8,8 @@ Source: Mnih et al. (2015), "Human-level control through deep reinforcement lear
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -24,6 +26,7 @@ from rlcourse.agents.deep.replaying import ReplayAgent, ReplayConfig
 from rlcourse.agents.deep.symmetries import Augment, Symmetries
 from rlcourse.errors import UsageError
 from rlcourse.nn.linear import Linear
+from rlcourse.streams import Streams
 
 
 @dataclass(frozen=True)
@@ -90,18 +93,31 @@ class DQN(ReplayAgent):
     def choose(
         self, rows: Tensor, state: Any, episode_start: Any, deterministic: bool
     ) -> tuple[NDArray[np.int64], Any]:
-        """See `DeepAgent.choose`; the best action is that without noise."""
-        self.q.train(not deterministic)
+        """See `DeepAgent.choose`; the best action is that without noise, and explored is with a noise of its own."""
+        if not self.config.noisy:
+            return super().choose(rows, state, episode_start, deterministic)
+        if deterministic:
+            with self._without_noise():
+                return super().choose(rows, state, episode_start, deterministic)
+        training = {name: noise.clone() for name, noise in self.q.named_buffers()}
+        self.renew_noise(self.q, stream=self._predict_stream)
         chosen = super().choose(rows, state, episode_start, deterministic)
-        self.q.train()
+        for name, noise in self.q.named_buffers():
+            noise.copy_(training[name])
         return chosen
 
     def action_values(self, observation: Any) -> NDArray[np.float64] | None:
         """See `Agent.action_values`; without noise."""
+        with self._without_noise():
+            return super().action_values(observation)
+
+    @contextlib.contextmanager
+    def _without_noise(self) -> Iterator[None]:
         self.q.eval()
-        values = super().action_values(observation)
-        self.q.train()
-        return values
+        try:
+            yield
+        finally:
+            self.q.train()
 
     def make_network(self, size: int | None = None) -> Any:
         """A Q network by the settings, of so many members as there are, or of `size`."""
@@ -173,12 +189,12 @@ class DQN(ReplayAgent):
             next_rows=symmetries.turn(batch.next_rows, which),
         )
 
-    def renew_noise(self, *networks: Any) -> None:
-        """Draw the noise of the weights anew."""
+    def renew_noise(self, *networks: Any, stream: Streams | None = None) -> None:
+        """Draw the noise of the weights anew, from the stream of training where no other is given."""
         from rlcourse.nn.noisy import sample_noise
 
         for network in networks:
-            sample_noise(network, self.stream)
+            sample_noise(network, self.stream if stream is None else stream)
 
 
 def _noisy_linear(size: int, n_in: int, n_out: int, **_law: Any) -> Any:

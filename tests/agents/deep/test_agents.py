@@ -447,3 +447,16 @@ def test_the_account_of_what_was_earned(name: str) -> None:
     np.testing.assert_allclose(agent.earned + 3 * agent.running, total)
     np.testing.assert_array_equal(agent.episodes, over)
     assert over.min() > 5
+
+
+def test_who_explores_by_noise_explores_anew_in_every_prediction() -> None:
+    agent = build("rainbow", 2).learn(60)
+    before = agent.get_arrays()
+    rows = np.tile(agent._rows[:1], (200, *(1,) * (agent._rows.ndim - 1)))
+    seen = rows.reshape(100, 2, *rows.shape[1:])[..., 0] if rows.ndim == 2 else rows
+    explored = [agent.predict(one, deterministic=False)[0] for one in seen]
+    best = [agent.predict(one)[0] for one in seen]
+    assert len({tuple(actions) for actions in explored}) > 1
+    assert len({tuple(actions) for actions in best}) == 1
+    after = agent.get_arrays()
+    assert {name for name in before if not np.array_equal(before[name], after[name])} == {"streams/predict"}
