@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Iterator
 
 import numpy as np
@@ -16,9 +17,15 @@ from rlcourse.mdp.games import FiniteGame, MatrixGames, Moves, TurnGame
 
 
 class DuelModelBuilder(ModelBuilder):
-    """Builds the model of a duel against a random or a greedy opponent, or a saved one that does not draw."""
+    """Builds the model of a duel against a random or a greedy opponent, or a saved one that does not draw.
+
+    A guest in the place of the opponent has no part in it: while it learns, there is no telling what it will do.
+    """
 
     rules: CandyDuel
+
+    def __init__(self, rules: CandyDuel, now: State) -> None:
+        super().__init__(dataclasses.replace(rules), now)  # the options alone, without what was invited
 
     def successors(self, rows: Rows, actions: NDArray[np.int64], w: int = 0) -> Iterator[Successor]:
         """What the agent's actions and the answers to them can lead to."""

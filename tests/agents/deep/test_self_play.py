@@ -10,6 +10,7 @@ import torch
 import rlcourse
 from rlcourse.agents import load_agent, make_agent
 from rlcourse.errors import UsageError
+from rlcourse.experiments import run_cell
 from rlcourse.mdp.games import exploitability
 
 DUEL = "CandyDuel-v0"
@@ -177,3 +178,12 @@ def test_what_does_not_fit_is_refused():
         with pytest.raises(UsageError, match=says) as error:
             build(learner, learner_settings=settings)
         assert "\n" not in str(error.value)
+
+
+def test_its_yardstick_is_the_world_that_it_was_asked_for() -> None:
+    """The gap is that to the greedy opponent of the options, not to the selves that it learns against."""
+    options = {"layout": "duel3", "max_steps": 30, "moves": "simultaneous"}
+    cell = run_cell("deep_self_play", "CandyDuel-v0", seeds=2, steps=200, points=2, env_kwargs=options)
+    other = run_cell("q_learning", "CandyDuel-v0", seeds=2, steps=200, points=2, env_kwargs=options)
+    np.testing.assert_array_equal(cell.optimum["return"], other.optimum["return"])
+    assert (cell.scores["gap"] >= 0.0).all()
