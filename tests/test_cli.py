@@ -287,6 +287,10 @@ def test_bench_prints_and_writes_the_table_and_resumes(capsys, tmp_path, suite):
         (["--seeds", "3"], "give a verb first"),
         (["list", "world"], "did you mean worlds?"),
         (["list", "agents", "stray"], "cannot place 'stray'"),
+        (
+            ["train", "--agent", "dqn", "--env", "CartPole-v1", "--agent.double", "true"],
+            "--agent.double takes no value, got 'true': write --agent.double for yes and --agent.no-double for no",
+        ),
         (["train"], "train needs --agent"),
         (["train", "--agent", "ucb"], "train needs --env"),
         (["train", "--agent"], "--agent needs a value"),
