@@ -24,7 +24,7 @@ from rlcourse.agents.control import ControlAgent
 from rlcourse.agents.deep.codec import Codec
 from rlcourse.agents.observations import leading_shape, members_of
 from rlcourse.agents.population import begin
-from rlcourse.errors import StorageError, UsageError
+from rlcourse.errors import UsageError
 from rlcourse.nn.optimisers import Optimiser
 from rlcourse.nn.stack import Sequential, Stacked
 from rlcourse.progress import progress_bar
@@ -329,13 +329,6 @@ class DeepAgent(ControlAgent):
         return arrays
 
     def _take(self, arrays: Arrays) -> None:
-        for name, array in arrays.items():
-            if (
-                array.dtype.kind == "f"
-                and name.startswith(("network/", "optimiser/"))
-                and np.isnan(array).any()
-            ):
-                raise StorageError(f"array {name!r} holds numbers that are none")
         self.codec.check("rows", arrays["rows"])
         self.check_kept(arrays_below(arrays, "kept/"))
         for name, network in self.networks.items():

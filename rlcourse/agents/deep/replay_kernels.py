@@ -298,5 +298,7 @@ def set_priorities(
             if kinds[b, i] > TRUNCATED:
                 continue
             priority = (np.float64(abs(errors[s, k])) + least) ** alpha
+            if not np.isfinite(priority):  # of a member that has diverged
+                priority = highest[s]
             highest[s] = max(highest[s], priority)
             raise_leaf(tree, s, (b - s * copies) * capacity + i, priority)

@@ -19,7 +19,7 @@ from safetensors.numpy import save
 from rlcourse.agents import load_agent
 from rlcourse.agents.storage import MANIFEST, read_agent_folder
 from rlcourse.errors import StorageError
-from tests.agents.deep.worlds import DEEP, WALK, build
+from tests.agents.deep.worlds import DEEP, WALK, assert_same, build
 
 every_agent = pytest.mark.parametrize("name", DEEP)
 
@@ -130,7 +130,6 @@ def test_arrays_that_do_not_fit_with_checksums_that_do(name: str, tmp_path: Path
         (weights, lambda: None, "is missing"),
         (weights, lambda: wider[weights], "expected"),
         (weights, lambda: arrays[weights].astype(np.float64), "is float64"),
-        (weights, lambda: arrays[weights] * np.float32(np.nan), "holds numbers that are none"),
         ("extra", lambda: np.zeros(2), "'extra' is unknown"),
         ("streams/agent", lambda: arrays["streams/agent"][:1], "is uint64"),
     ]
@@ -141,6 +140,23 @@ def test_arrays_that_do_not_fit_with_checksums_that_do(name: str, tmp_path: Path
         refused(folder, words)
     resign(folder, arrays)
     assert load_agent(folder).num_timesteps == 40
+
+
+@every_agent
+def test_one_member_that_diverged_does_not_cost_the_others(name: str, tmp_path: Path) -> None:
+    agent = build(name, 3).learn(40)
+    for network in agent.networks.values():
+        for parameter in network.parameters():
+            with torch.no_grad():
+                parameter[1] = torch.nan
+    agent.learn(40)
+    loaded = load_agent(agent.save(tmp_path / "agent"))
+    assert_same(loaded, agent)
+    assert_same(loaded.learn(40), agent.learn(40))
+    assert all(
+        bool(torch.isfinite(weights[[0, 2]]).all())
+        for weights in loaded.networks[next(iter(loaded.networks))].parameters()
+    )
 
 
 @every_agent
