@@ -260,9 +260,10 @@ def _unknown(word: str, verb: str, words: list[str], flags: dict[str, Any]) -> s
     """One sentence for a word that no flag takes."""
     if not word.startswith("-"):
         for before, after in itertools.pairwise([part for one in words for part in one.split("=", 1)]):
-            if after == word and flags.get(before.replace("_", "-")) is bool:
-                off = before.replace(".", ".no-", 1) if "." in before else before.replace("--", "--no-", 1)
-                return f"{before} takes no value, got {word!r}: write {before} for yes and {off} for no"
+            on = before.replace("_", "-").replace("no-", "", 1)
+            if after == word and (flags.get(on) is bool or flags.get(before.replace("_", "-")) is bool):
+                off = on.replace(".", ".no-", 1) if "." in on else on.replace("--", "--no-", 1)
+                return f"{before} takes no value, got {word!r}: write {on} for yes and {off} for no"
         return f"{verb} cannot place {word!r}: see rlcourse {verb} --help"
     name = word.partition("=")[0]
     for part, kind in (("--agent", "setting"), ("--env", "option")):

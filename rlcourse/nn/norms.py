@@ -26,7 +26,7 @@ def _clip_rows(block: Any, ends: Any, size: Any, max_norm: Any) -> None:
             total += np.float64(_length(block[start + s * width : start + (s + 1) * width]))
             start = end
         scale = max_norm / (np.sqrt(total) + 1e-6)  # 1e-6 as in torch's clip_grad_norm_
-        if scale < 1.0:
+        if not scale >= 1.0:  # a member whose norm is no number becomes none as a whole, as by torch
             start = 0
             for end in ends:
                 width = (end - start) // size

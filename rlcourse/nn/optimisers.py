@@ -61,7 +61,7 @@ class Optimiser:
         kind, preset = OPTIMISERS[name]
         if kind in FUSED:
             preset = {**preset, "fused": True}
-        self._block = Block(self.parameters) if joined else None
+        self._block = Block(self.parameters) if joined and self.parameters else None
         moved = self.parameters if self._block is None else [self._block.weights]
         try:
             self.torch = kind(moved, lr=1.0, **{**preset, **options})

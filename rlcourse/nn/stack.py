@@ -71,13 +71,12 @@ class Sequential(Stacked):
         Their `forward` is called as it is, without hooks of torch's on the parts: in small networks the way through
         `Module.__call__` costs a third of the time. Linear layers with activations between them are run as one.
         """
-        parts: list[Any] = list(self.parts._modules.values())
-        if torch.compiler.is_compiling():  # which joins operations in its own way
-            for part in parts:
-                x = part.forward(x)
-            return x
+        if self._machine_code is not None and not torch.is_inference_mode_enabled():
+            found: Tensor = self._machine_code(x)
+            return found
         from rlcourse.nn.chain import chain_at, run_chain
 
+        parts: list[Any] = list(self.parts._modules.values())
         at = 0
         while at < len(parts):
             n = chain_at(parts, at) if x.dim() == 3 else 0
@@ -91,6 +90,26 @@ class Sequential(Stacked):
                 x = parts[at].forward(x)
             at += n or 1
         return x
+
+    _machine_code: Any = None
+
+    def compile_for_training(self) -> None:
+        """Have torch.compile make machine code of it, for each shape that it meets outside of inference mode.
+
+        Copies and pickles of it are without.
+        """
+        from torch._dynamo import config
+
+        config.cache_size_limit = max(config.cache_size_limit, 64)  # one for all networks of a process
+        self._machine_code = torch.compile(self._part_by_part, dynamic=False)
+
+    def _part_by_part(self, x: Tensor) -> Tensor:
+        for part in self.parts:
+            x = part.forward(x)
+        return x
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "_machine_code"}
 
     def member(self, k: int) -> nn.Module:
         """See `Stacked.member`."""

@@ -235,3 +235,22 @@ def test_joined_weights_that_were_moved() -> None:
     first.data = first.data.clone()
     with pytest.raises(RuntimeError, match="were moved"):
         optimiser.step(loss_of(model, *data([1, 2])))
+
+
+@pytest.mark.parametrize("joined", [False, True])
+def test_a_member_without_numbers_is_lost_as_a_whole_and_alone(joined: bool) -> None:
+    model = network([1, 2])
+    optimiser = Optimiser(model.parameters(), "sgd", max_grad_norm=1.0, joined=joined)
+    x, y = data([1, 2])
+    y = y.clone()
+    y[0, 0] = torch.nan
+    optimiser.step(loss_of(model, x, y))
+    for weights in model.parameters():
+        assert bool(weights[0].isnan().all())
+        assert bool(weights[1].isfinite().all())
+
+
+@pytest.mark.parametrize("joined", [False, True])
+def test_nothing_to_move(joined: bool) -> None:
+    with pytest.raises(UsageError, match="empty parameter list"):
+        Optimiser([], joined=joined)

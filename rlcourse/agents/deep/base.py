@@ -174,7 +174,7 @@ class DeepAgent(ControlAgent):
         if self.config.compile:
             for part in [network] if isinstance(network, Sequential) else network.children():
                 if isinstance(part, Sequential):  # the others have loops of their own over time
-                    part.compile(dynamic=False)
+                    part.compile_for_training()
         return self.networks[name]
 
     def add_optimiser(self, name: str, *networks: Stacked, **options: Any) -> Optimiser:
@@ -270,7 +270,7 @@ class DeepAgent(ControlAgent):
 
         self._over = np.empty(len(rewards), np.bool_)
         account = (self._returns, self.running, self.episodes, self.earned)
-        note_step(rewards, terminated, truncated, self._over, *account)
+        note_step(np.asarray(rewards, np.float64), terminated, truncated, self._over, *account)
 
     # ---------------------------------------------------------------- acting without learning
 

@@ -100,11 +100,12 @@ class DQN(ReplayAgent):
             with self._without_noise():
                 return super().choose(rows, state, episode_start, deterministic)
         training = {name: noise.clone() for name, noise in self.q.named_buffers()}
-        self.renew_noise(self.q, stream=self._predict_stream)
-        chosen = super().choose(rows, state, episode_start, deterministic)
-        for name, noise in self.q.named_buffers():
-            noise.copy_(training[name])
-        return chosen
+        try:
+            self.renew_noise(self.q, stream=self._predict_stream)
+            return super().choose(rows, state, episode_start, deterministic)
+        finally:
+            for name, noise in self.q.named_buffers():
+                noise.copy_(training[name])
 
     def action_values(self, observation: Any) -> NDArray[np.float64] | None:
         """See `Agent.action_values`; without noise."""

@@ -35,7 +35,7 @@ class Scalar:
         discounts: Tensor,
     ) -> tuple[Tensor, Tensor]:
         """Huber losses of Q(s, a) against R + discount Q'(s', a'), and the TD errors, both `[S, B]`."""
-        if outputs.device.type == "cpu" and outputs.dtype == after.dtype == torch.float32:
+        if outputs.device.type == "cpu" and outputs.dtype == after.dtype == returns.dtype == torch.float32:
             from rlcourse.agents.deep.td_loss import td_losses
 
             return td_losses(outputs, actions, after, best, returns, discounts)

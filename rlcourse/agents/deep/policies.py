@@ -58,7 +58,7 @@ class FeedForward(Policy):
 
     def step(self, rows: Tensor, state: Any, fresh: Any) -> tuple[Tensor, Tensor, Any]:
         """See `Policy`."""
-        return self.actor(rows), self.critic(rows)[..., 0], None
+        return self.actor.forward(rows), self.critic.forward(rows)[..., 0], None
 
     def unroll(self, rows: Tensor, state: Any, fresh: Tensor) -> tuple[Tensor, Tensor]:
         """See `Policy`: the steps go along with the batch."""

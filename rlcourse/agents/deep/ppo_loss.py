@@ -123,7 +123,7 @@ def _loss_and_slopes(arrays: Any, settings: Any, normalize: Any, by_preferences:
             advantage = (advantages[s, t] - mean) * scale
             ratio = np.exp(row[action] - log_weight - log_before[s, t])
             free, held = ratio * advantage, min(max(ratio, 1.0 - eps), 1.0 + eps) * advantage
-            pull = -free if free <= held else 0.0  # no slope where the clipped one is the smaller
+            pull = 0.0 if free > held else -free  # no slope where the clipped one is the smaller
             for a in range(n):
                 chance, log_chance = out[a] / weight, row[a] - log_weight
                 slope = pull * ((a == action) - chance) + ent_coef * chance * (log_chance + entropy)

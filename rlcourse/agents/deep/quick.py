@@ -24,7 +24,7 @@ from rlcourse.nn.tanh import tanh_in_place
 MOST_ROWS = 16
 """Observations of each member up to which this is the faster way (measured for two layers of 64 to 256 units)."""
 
-kernel = njit(cache=True, error_model="numpy", fastmath=True, nogil=True)
+kernel = njit(cache=True, error_model="numpy", fastmath={"contract", "reassoc", "arcp", "nsz"}, nogil=True)
 
 
 @kernel

@@ -66,7 +66,8 @@ def _forward(best: Any, arrays: Any) -> None:
             else:
                 value = after[s, b, 0]
                 for a in range(1, n):
-                    value = max(value, after[s, b, a])
+                    if after[s, b, a] > value or np.isnan(after[s, b, a]):
+                        value = after[s, b, a]
             error = returns[s, b] + discounts[s, b] * value - outputs[s, b, actions[s, b]]
             size = abs(error)
             errors[s, b] = error

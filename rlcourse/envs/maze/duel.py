@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -139,6 +138,14 @@ class CandyDuel(MazeRules):
     def guest(self) -> Callable[[Any], NDArray[np.int64]] | None:
         """Plays in the place of the opponent, see `CandyDuelVectorEnv.invite`; nobody, as a rule."""
         return None
+
+    def with_guest(self, guest: Callable[[Any], NDArray[np.int64]] | None) -> Self:
+        """The same rules, with what they have read from files, which may be gone; `guest` plays, or nobody."""
+        other = object.__new__(type(self))
+        other.__dict__.update(
+            self.__dict__, guest=guest
+        )  # the options are frozen, what follows from them is not
+        return other
 
     def replies(self, state: State, over: NDArray[np.bool_]) -> NDArray[np.int64]:
         """What the opponent does in every copy, int64 `[B]`; where the game is `over` `[B]`, that means nothing."""
@@ -316,8 +323,7 @@ class CandyDuelVectorEnv(MazeVectorEnv):
             guest: told what walker 1 sees, its own place first, `[B, ...]` in the structure of the observation space; says
                 what it does, integers `[B]`. Where a game is over, that means nothing.
         """
-        self.rules = dataclasses.replace(self.rules)
-        self.rules.__dict__["guest"] = guest  # the options are frozen, what follows from them is not
+        self.rules = self.rules.with_guest(guest)
 
     def compiled_game(self) -> CompiledGame | None:
         """The copies for a loop in compiled code that plays both sides, and says with `moved` when it is done."""

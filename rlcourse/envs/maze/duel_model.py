@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterable, Iterator
 
 import numpy as np
@@ -25,7 +24,7 @@ class DuelModelBuilder(ModelBuilder):
     rules: CandyDuel
 
     def __init__(self, rules: CandyDuel, now: State) -> None:
-        super().__init__(dataclasses.replace(rules), now)  # the options alone, without what was invited
+        super().__init__(rules.with_guest(None), now)
 
     def successors(self, rows: Rows, actions: NDArray[np.int64], w: int = 0) -> Iterator[Successor]:
         """What the agent's actions and the answers to them can lead to."""

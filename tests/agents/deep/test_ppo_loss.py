@@ -77,3 +77,13 @@ def test_other_precisions_go_by_torch() -> None:
     exact = ppo_loss(preferences.double(), values.double(), seen, steps, settings())
     assert exact.dtype == torch.float64
     torch.testing.assert_close(exact.float(), ppo_loss(preferences, values, seen, steps, settings()))
+
+
+def test_what_is_no_number_stays_none() -> None:
+    preferences, values, seen, steps = draw()
+    seen.advantages[1] = torch.nan
+    preferences.requires_grad_()
+    loss = ppo_loss(preferences, values, seen, steps, settings(normalize_advantage=False))
+    (slope,) = torch.autograd.grad(loss, preferences)
+    assert bool(slope[1].isnan().all())
+    assert bool(slope[[0, 2]].isfinite().all())

@@ -30,3 +30,14 @@ def test_losses_errors_and_gradients_are_those_of_torch(chosen: bool) -> None:
         )
         torch.testing.assert_close(by_hand, by_autograd)
     assert not errors.requires_grad
+
+
+@pytest.mark.parametrize("where", [0, 2])
+def test_what_is_no_number_stays_none(where: int) -> None:
+    after = torch.zeros(1, 1, 4)
+    after[0, 0, where] = torch.nan
+    actions = torch.zeros(1, 1, dtype=torch.int64)
+    losses, _ = Scalar(4).losses(
+        torch.zeros(1, 1, 4), actions, after, None, torch.zeros(1, 1), torch.ones(1, 1)
+    )
+    assert bool(losses.isnan().all())

@@ -239,3 +239,19 @@ def test_both_faces_draw_what_the_world_draws(mode):
         env.reset(seed=1)
         assert np.array_equal(env.render(), world.render())
         env.close()
+
+
+def test_a_map_that_was_read_is_not_read_again(tmp_path):
+    file = tmp_path / "small.txt"
+    file.write_text("1S1.\n.#..\n.S..\n\nreward move = 0\n")
+    one = gymnasium.make("rlcourse/CandyDuel-v0", layout=str(file), max_steps=30).unwrapped
+    many = gymnasium.make_vec(
+        "rlcourse/CandyDuel-v0", 2, "vector_entry_point", layout=str(file), max_steps=30
+    ).unwrapped
+    one.reset(seed=0)
+    many.reset(seed=0)
+    file.unlink()
+    assert one.model().n_states == one.observation_space.n
+    many.invite(lambda seen: np.zeros(len(seen), np.int64))
+    many.step(np.zeros(2, np.int64))
+    assert many.rules.states_seen(many._state).shape == (one.observation_space.n,)
