@@ -1,7 +1,7 @@
 """Worlds of Gymnasium that have a native batch here: from the registered spec to that of the batch.
 
 Gymnasium's own vector environments draw the luck of all copies from one stream, so that a copy depends on its neighbours;
-and a `SyncVectorEnv` steps one copy after the other. The batches that stand in for them are of `rlcourse.envs.base`: every
+and a `SyncVectorEnv` steps one copy after the other. The batches that stand in for them are of `rlcourse.envs.vector`: every
 copy has its own stream, they can be put into a state, and a step of ten copies takes microseconds.
 """
 

@@ -21,7 +21,7 @@ import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
-from rlcourse.envs.base import RENDER_METADATA
+from rlcourse.envs.face import RENDER_METADATA
 from rlcourse.envs.maze import duel_loops, loops
 from rlcourse.envs.maze.duel import CandyDuelEnv
 from rlcourse.envs.rules import row_of

@@ -1,8 +1,8 @@
 """The rules of a world: what a family of worlds has to say, on arrays with a leading batch axis.
 
 A world is a frozen dataclass of `Rules`: its fields are the JSON options of the world, its methods work on a
-*state*, a dictionary of arrays `[B, ...]`. The faces in `rlcourse.envs.base` make Gymnasium environments of
-it.
+*state*, a dictionary of arrays `[B, ...]`. The faces in `rlcourse.envs.scalar` and
+`rlcourse.envs.vector` make Gymnasium environments of it.
 """
 
 from __future__ import annotations

@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 from stable_baselines3.common.vec_env import VecEnv
 
-from rlcourse.envs.base import WorldVectorEnv
 from rlcourse.envs.rules import Seen, State
+from rlcourse.envs.vector import WorldVectorEnv
 from rlcourse.errors import UsageError
 from rlcourse.names import NAMESPACE, resolve_world
 from rlcourse.native import native_batch

@@ -8,6 +8,8 @@ takes half to three quarters of the time that autograd takes.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -22,7 +24,7 @@ from rlcourse.streams import Streams
 Vectors = tuple[Tensor, ...]
 
 
-class Recurrent(Stacked):
+class Recurrent(Stacked, ABC):
     """What the three have in common.
 
     Args:
@@ -104,6 +106,7 @@ class Recurrent(Stacked):
         """Of the gates `[S, 1, gates H]`: what can be added before the state is known."""
         return self.bias_in + self.bias_hidden
 
+    @abstractmethod
     def advance(self, inputs: Tensor, vectors: Vectors) -> Vectors:
         """The state after one step.
 
@@ -111,8 +114,8 @@ class Recurrent(Stacked):
             inputs: what the gates take from the input and `bias`, `[S, B, gates H]`.
             vectors: of the state before it, each `[S, B, H]`.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def unroll(self, inputs: Tensor, vectors: Vectors, keep: Tensor | None) -> tuple[Tensor, Vectors]:
         """All steps of a sequence.
 
@@ -124,7 +127,6 @@ class Recurrent(Stacked):
         Returns:
             The outputs `[S, B, T, H]` and the state after the last step.
         """
-        raise NotImplementedError
 
     def _vectors(self, state: Tensor) -> Vectors:
         return (state,) if self.vectors == 1 else state.unbind(2)

@@ -12,10 +12,10 @@ from scipy.stats import kstest
 
 from rlcourse.agents import load_agent, make_agent
 from rlcourse.agents.population import make_population
-from rlcourse.envs.base import WorldVectorEnv
 from rlcourse.envs.classic.acrobot import AcrobotVectorEnv
 from rlcourse.envs.classic.cart_pole import CartPoleVectorEnv
 from rlcourse.envs.classic.mountain_car import MountainCarVectorEnv
+from rlcourse.envs.vector import WorldVectorEnv
 from rlcourse.errors import UsageError
 
 FACES = {

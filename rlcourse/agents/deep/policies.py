@@ -11,6 +11,7 @@ remembered. The chances of the actions are the softmax of the preferences.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any
 
 import torch
@@ -27,7 +28,7 @@ POLICY_GAIN, VALUE_GAIN = 0.01, 1.0
 """Of the last layers: the policy begins nearly uniform (Huang et al. 2022, detail 2)."""
 
 
-class Policy(Stacked):
+class Policy(Stacked, ABC):
     """An actor and a critic for each member."""
 
     state_shape: tuple[int, ...] = ()
@@ -39,13 +40,13 @@ class Policy(Stacked):
         device = next(iter(self.parameters())).device
         return torch.zeros(self.size, copies, *self.state_shape, device=device)
 
+    @abstractmethod
     def step(self, rows: Tensor, state: Any, fresh: Any) -> tuple[Tensor, Tensor, Any]:
         """See the module."""
-        raise NotImplementedError
 
+    @abstractmethod
     def unroll(self, rows: Tensor, state: Any, fresh: Tensor) -> tuple[Tensor, Tensor]:
         """See the module."""
-        raise NotImplementedError
 
 
 class FeedForward(Policy):

@@ -129,9 +129,9 @@ def _loss_and_slopes(arrays: Any, settings: Any, normalize: Any, by_preferences:
                 slope = pull * ((a == action) - chance) + ent_coef * chance * (log_chance + entropy)
                 out[a] = slope / batch
             moved = values[s, b] - values_before[s, t]
-            inside = -far <= moved <= far
-            value = values[s, b] if inside else values_before[s, t] + (far if moved > far else -far)
+            beyond = moved > far or moved < -far
+            value = values_before[s, t] + (far if moved > far else -far) if beyond else values[s, b]
             error = value - returns[s, t]
-            by_values[s, b] = (2.0 * vf_coef * error if inside else 0.0) / batch
+            by_values[s, b] = (0.0 if beyond else 2.0 * vf_coef * error) / batch
             total += (-min(free, held) + vf_coef * error * error - ent_coef * entropy) / batch
     return total

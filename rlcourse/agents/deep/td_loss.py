@@ -81,5 +81,9 @@ def _backward(arrays: Any) -> None:
     out[:] = 0.0
     for s in range(members):
         for b in range(batch):
-            held = min(max(errors[s, b], np.float32(-1.0)), np.float32(1.0))
-            out[s, b, actions[s, b]] = -held * grads[s, b]
+            slope = errors[s, b]
+            if slope > 1.0:
+                slope = np.float32(1.0)
+            elif slope < -1.0:
+                slope = np.float32(-1.0)
+            out[s, b, actions[s, b]] = -slope * grads[s, b]

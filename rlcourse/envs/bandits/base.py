@@ -11,8 +11,9 @@ import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
-from rlcourse.envs.base import WorldEnv, WorldVectorEnv
 from rlcourse.envs.rules import Outcome, Rules, State
+from rlcourse.envs.scalar import WorldEnv
+from rlcourse.envs.vector import WorldVectorEnv
 
 
 @lru_cache(maxsize=64)

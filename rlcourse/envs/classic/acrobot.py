@@ -9,10 +9,10 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from rlcourse.envs.base import WorldVectorEnv
 from rlcourse.envs.classic.base import Classic
 from rlcourse.envs.classic.starts import compiled
 from rlcourse.envs.rules import State
+from rlcourse.envs.vector import WorldVectorEnv
 
 DT = 0.2
 """Seconds between two steps."""

@@ -6,9 +6,9 @@ import math
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from rlcourse.envs.base import WorldVectorEnv
 from rlcourse.envs.classic.base import Classic
 from rlcourse.envs.classic.starts import compiled
+from rlcourse.envs.vector import WorldVectorEnv
 from rlcourse.errors import UsageError
 
 GRAVITY = 9.8

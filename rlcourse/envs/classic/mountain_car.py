@@ -6,10 +6,10 @@ import math
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from rlcourse.envs.base import WorldVectorEnv
 from rlcourse.envs.classic.base import Classic
 from rlcourse.envs.classic.starts import compiled
 from rlcourse.envs.options import check_number, set_field
+from rlcourse.envs.vector import WorldVectorEnv
 
 LOW, HIGH, GOAL = -1.2, 0.6, 0.5
 MAX_SPEED = 0.07

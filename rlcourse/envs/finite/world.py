@@ -11,9 +11,10 @@ import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
-from rlcourse.envs.base import WorldEnv, WorldVectorEnv
 from rlcourse.envs.options import LARGEST, check_count
 from rlcourse.envs.rules import CompiledWorld, Outcome, Rules, State
+from rlcourse.envs.scalar import WorldEnv
+from rlcourse.envs.vector import WorldVectorEnv
 from rlcourse.errors import UsageError
 
 if TYPE_CHECKING:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from rlcourse.envs.base import WorldEnv, WorldVectorEnv
 from rlcourse.envs.maze.rules import MazeRules
+from rlcourse.envs.scalar import WorldEnv
+from rlcourse.envs.vector import WorldVectorEnv
 
 if TYPE_CHECKING:
     from rlcourse.mdp import FiniteMDP

@@ -87,3 +87,14 @@ def test_what_is_no_number_stays_none() -> None:
     (slope,) = torch.autograd.grad(loss, preferences)
     assert bool(slope[1].isnan().all())
     assert bool(slope[[0, 2]].isfinite().all())
+
+
+@pytest.mark.parametrize("far", [None, 0.2])
+def test_values_that_are_no_numbers_stay_none(far: float | None) -> None:
+    preferences, values, seen, steps = draw()
+    values[1] = torch.nan
+    values.requires_grad_()
+    loss = ppo_loss(preferences, values, seen, steps, settings(clip_range_vf=far))
+    (slope,) = torch.autograd.grad(loss, values)
+    assert bool(slope[1].isnan().all())
+    assert bool(slope[[0, 2]].isfinite().all())

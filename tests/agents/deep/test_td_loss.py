@@ -37,7 +37,8 @@ def test_what_is_no_number_stays_none(where: int) -> None:
     after = torch.zeros(1, 1, 4)
     after[0, 0, where] = torch.nan
     actions = torch.zeros(1, 1, dtype=torch.int64)
-    losses, _ = Scalar(4).losses(
-        torch.zeros(1, 1, 4), actions, after, None, torch.zeros(1, 1), torch.ones(1, 1)
-    )
+    outputs = torch.zeros(1, 1, 4, requires_grad=True)
+    losses, _ = Scalar(4).losses(outputs, actions, after, None, torch.zeros(1, 1), torch.ones(1, 1))
     assert bool(losses.isnan().all())
+    (slope,) = torch.autograd.grad(losses.sum(), outputs)
+    assert slope[0, 0].isnan().tolist() == [True, False, False, False]

@@ -1,18 +1,9 @@
-"""The faces of a world: `gymnasium.Env` and the native `gymnasium.vector.VectorEnv` over one set of rules.
-
-The scalar world is a batch of one, so no dynamics are written twice. Every sub-environment owns its random
-streams (`rlcourse.streams`), which are part of the state arrays; hence a snapshot of the arrays is a snapshot
-of the world, and sub-environment `i` of a batch that was reset with seed `s` equals the scalar world reset
-with `s + i`, whatever its neighbours do.
-"""
+"""Copies of a world as a native `gymnasium.vector.VectorEnv`."""
 
 from __future__ import annotations
 
-import copy
-import importlib
-import operator
-from collections.abc import Collection, Sequence
-from typing import Any, ClassVar
+from collections.abc import Sequence
+from typing import Any
 
 import gymnasium
 import numpy as np
@@ -20,228 +11,17 @@ from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
+from rlcourse.envs.face import RENDER_METADATA, Face, check_seed
 from rlcourse.envs.options import check_count
-from rlcourse.envs.rules import CompiledWorld, Rules, State, build_rules, row_of
-from rlcourse.errors import UsageError, did_you_mean
-from rlcourse.streams import stream_keys
+from rlcourse.envs.rules import CompiledWorld, State, row_of
+from rlcourse.errors import UsageError
 
 _INT64 = np.dtype(np.int64)
 _FEW = 32
 """Up to so many numbers, Python looks through a list sooner than NumPy starts."""
 
-RENDER_METADATA: dict[str, Any] = {"render_modes": ["human", "rgb_array", "ansi"], "render_fps": 10}
 
-
-class _Face:
-    """What the scalar and the vector face share: the rules, the state arrays and their streams."""
-
-    rules_class: ClassVar[type[Rules]]
-    rules: Rules
-    _state: State
-    _batch: int
-    _started: bool
-
-    def _build(self, batch: int, render_mode: str | None, options: dict[str, Any]) -> None:
-        modes = RENDER_METADATA["render_modes"]
-        if render_mode is not None and render_mode not in modes:
-            raise UsageError(f"render_mode={render_mode!r} is unknown: choose from {modes} or None")
-        self.rules = build_rules(self.rules_class, options)
-        self._batch = batch
-        self._state = self._allocate()
-        self._started = False
-
-    def _allocate(self) -> State:
-        state = self.rules.allocate(self._batch)
-        for name in self.rules.streams:
-            state.setdefault(name, np.zeros(self._batch, np.uint64))
-        return state
-
-    def _begin(
-        self, rows: NDArray[np.intp], seeds: Sequence[int] | None, options: dict[str, Any] | None
-    ) -> None:
-        """Reset `rows`, re-keying their streams from `seeds` where these are given."""
-        hold = self._held(options or {})
-        if seeds is not None:
-            for name in self.rules.streams:
-                if name not in hold:
-                    self._state[name][rows] = stream_keys(seeds, name)
-            if not (self._started and (options or {}).get("same_life", False)):
-                self.rules.revive(self._state, rows)
-        self._started = True
-        self.rules.reset(self._state, rows, hold=hold)
-
-    def _held(self, options: dict[str, Any]) -> tuple[str, ...]:
-        """The problem streams that `same_problem` or `hold` name."""
-        known = self.rules.problem
-        hold = options.get("hold", ())
-        if isinstance(hold, str) or not isinstance(hold, Collection):
-            raise UsageError(f"options['hold']={hold!r} must be a list of names, out of {', '.join(known)}")
-        for name in hold:
-            if name not in known:
-                raise UsageError(f"options['hold']: {did_you_mean(str(name), known, kind='name')}")
-        chosen = known if options.get("same_problem", False) else tuple(hold)
-        if chosen and not self._started:
-            raise UsageError(
-                "options={'same_problem': True} keeps the last episode's problem, but there is none yet"
-                if options.get("same_problem")
-                else f"options['hold']={list(hold)!r} keeps what the last episode had, but there is none yet"
-            )
-        return chosen
-
-    def versions(self) -> NDArray[np.float64] | None:
-        """What the finite model of each copy depends on now, a row a copy; `None` in a world that never changes."""
-        return self.rules.versions(self._state)
-
-    def _paint(self, row: int) -> Any:
-        module, function = self.rules.painter.split(":")
-        return getattr(importlib.import_module(module), function)(self.rules, self._state, row)
-
-    def _snapshot(self) -> State:
-        derived = self.rules.derived
-        return {name: array.copy() for name, array in self._state.items() if name not in derived}
-
-    def _restore(self, state: State) -> None:
-        mine = {name: array for name, array in self._state.items() if name not in self.rules.derived}
-        if state.keys() != mine.keys():
-            odd = sorted(state.keys() ^ mine.keys())
-            raise UsageError(
-                f"this state is not one of {type(self).__name__}: it differs in {', '.join(odd)}"
-            )
-        for name, array in mine.items():
-            given = np.asarray(state[name])
-            if given.shape != array.shape or given.dtype != array.dtype:
-                raise UsageError(
-                    f"state[{name!r}] is {given.dtype}{list(given.shape)}, "
-                    f"this world's is {array.dtype}{list(array.shape)}"
-                )
-        self.rules.check_state(state)
-        self._write(state)
-        self._started = True
-
-    def _write(self, state: State) -> None:
-        """In place: some arrays may be views into others."""
-        for name, array in self._state.items():
-            if name not in self.rules.derived:
-                array[...] = state[name]
-        self.rules.rebuild(self._state)
-
-    def __setstate__(self, attributes: dict[str, Any]) -> None:
-        self.__dict__.update(attributes)
-        copied = self._state
-        self._state = self._allocate()  # a copy has lost which arrays are views into others
-        self._write(copied)
-
-
-class WorldEnv(_Face, gymnasium.Env[Any, Any]):
-    """One copy of a world as a `gymnasium.Env`; subclasses name their `rules_class`.
-
-    Args:
-        render_mode: `None`, `"human"`, `"rgb_array"` or `"ansi"`.
-        options: the fields of the rules, all JSON values.
-    """
-
-    metadata: dict[str, Any] = RENDER_METADATA
-
-    def __init__(self, *, render_mode: str | None = None, **options: Any) -> None:
-        self._build(1, render_mode, options)
-        self.render_mode = render_mode
-        self.observation_space = self.rules.observation_space
-        self.action_space = self.rules.action_space
-        self._window: Any = None
-        self._actions = int(self.action_space.n)
-
-    def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[Any, dict[str, Any]]:
-        """Begin an episode: observation, info.
-
-        `options={"same_problem": True}` keeps the last problem, `{"hold": [...]}` parts of it (`Rules.problem`). With a seed,
-        what outlasts an episode (walls and chances that change) begins anew, but not with `{"same_life": True}`.
-        """
-        super().reset(seed=seed)
-        if seed is None and not self._started:
-            seed = int(self.np_random.integers(2**63))
-        self._begin(np.zeros(1, np.intp), None if seed is None else [seed], options)
-        if self.render_mode == "human":
-            self.render()
-        info = {key: value[0] for key, value in self.rules.reset_info(self._state).items()}
-        return row_of(self.rules.observe(self._state), 0), info
-
-    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
-        """One action: observation, reward, terminated, truncated, info."""
-        if not self._started:
-            raise gymnasium.error.ResetNeeded("call reset() before step()")
-        try:
-            index = operator.index(action)
-        except TypeError:
-            raise UsageError(f"action={action!r} must be an integer") from None
-        if not 0 <= index < self._actions:
-            raise UsageError(
-                f"action {index} is outside 0..{self._actions - 1}, the actions of {type(self).__name__}"
-            )
-        result = self.rules.step_one(self._state, index)
-        if self.render_mode == "human":
-            self.render()
-        return result
-
-    def render(self) -> Any:
-        """A text (`ansi`), an image `uint8 [H, W, 3]` (`rgb_array`), or a window on the screen (`human`)."""
-        if self.render_mode is None:
-            gymnasium.logger.warn(
-                "render() needs a render_mode: pass render_mode='rgb_array' to gymnasium.make"
-            )
-            return None
-        if not self._started:
-            raise gymnasium.error.ResetNeeded("call reset() before render()")
-        if self.render_mode == "ansi":
-            return self.rules.describe(self._state, 0)
-        image = self._paint(0)
-        if self.render_mode == "rgb_array":
-            return image
-        if self._window is None:
-            from rlcourse.viewer.window import Window
-
-            self._window = Window(type(self).__name__.removesuffix("Env"), fps=self.metadata["render_fps"])
-        self._window.show(image)
-        return None
-
-    def close(self) -> None:
-        """Close the window, if there is one."""
-        if self._window is not None:
-            self._window.close()
-            self._window = None
-        super().close()
-
-    def get_state(self) -> State:
-        """A copy of every state array, random streams included: all that the future depends on."""
-        return self._snapshot()
-
-    def set_state(self, state: State) -> None:
-        """Go on from a snapshot that `get_state` gave.
-
-        Raises:
-            UsageError: the arrays are not those of this world with these options.
-        """
-        self._restore(state)
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_window": None}  # a window is the screen's, not the world's
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> WorldEnv:
-        twin = type(self).__new__(type(self))
-        memo[id(self)] = twin
-        twin.__setstate__(copy.deepcopy(self.__getstate__(), memo))
-        return twin
-
-
-def _check_seed(seed: Any) -> int:
-    """A whole number of at least 0, of any size, or a `UsageError` that names it."""
-    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
-        raise UsageError(f"seed={seed!r} must be a whole number of at least 0")
-    return int(seed)
-
-
-class WorldVectorEnv(_Face, gymnasium.vector.VectorEnv[Any, Any, Any]):
+class WorldVectorEnv(Face, gymnasium.vector.VectorEnv[Any, Any, Any]):
     """`num_envs` copies of a world in lockstep, as a native `gymnasium.vector.VectorEnv`.
 
     Args:
@@ -330,14 +110,14 @@ class WorldVectorEnv(_Face, gymnasium.vector.VectorEnv[Any, Any, Any]):
         if seed is None:
             return [None] * self.num_envs
         if isinstance(seed, (int, np.integer)):
-            return [_check_seed(seed) + i for i in range(self.num_envs)]
+            return [check_seed(seed) + i for i in range(self.num_envs)]
         if isinstance(seed, (str, bytes)) or not isinstance(seed, (Sequence, np.ndarray)):
             raise UsageError(f"seed={seed!r} must be a whole number, a list with one for each copy, or None")
         if len(seed) != self.num_envs:
             raise UsageError(
                 f"seed has {len(seed)} entries for {self.num_envs} copies: give one each, or one int"
             )
-        return [None if one is None else _check_seed(one) for i, one in enumerate(seed)]
+        return [None if one is None else check_seed(one) for i, one in enumerate(seed)]
 
     def _begin_rows(
         self, rows: NDArray[np.intp], seeds: list[int | None], options: dict[str, Any] | None
