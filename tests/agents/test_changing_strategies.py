@@ -368,7 +368,7 @@ def test_forgetting_beats_ucb1_after_the_switch():
         "glr_kl_ucb",
         "cusum_ucb",
     ):
-        cell = run_cell(name, "SwitchingBandit-v0", seeds=60, points=10)
+        cell = run_cell(name, "SwitchingBandit-v0", seeds=40, points=10)
         regret = cell.curves["regret"]
         after[name] = (regret[-1] - regret[cell.steps.tolist().index(3000)]).mean()
     assert after["ucb1"] > 490

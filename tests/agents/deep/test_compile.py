@@ -35,7 +35,7 @@ def graphs(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 @pytest.mark.filterwarnings("ignore")  # of torch about itself
 def test_compiled_networks_learn_the_same(graphs: list[Any]) -> None:
     """All in one process, which evaluates batches of many sizes in between; equal layers share what was compiled."""
-    for name in ("ppo", "dqn", "recurrent_ppo", "deep_sarsa"):
+    for name in ("ppo", "dqn", "recurrent_ppo"):
         plain, compiled = build(name, 2), build(name, 2, compile=True)
         for agent in (plain, compiled):
             agent.learn(80)
