@@ -62,6 +62,7 @@ class Optimiser:
         if kind in FUSED:
             preset = {**preset, "fused": True}
         self._block = Block(self.parameters) if joined and self.parameters else None
+        self._written: list[Tensor] | None = None
         moved = self.parameters if self._block is None else [self._block.weights]
         try:
             self.torch = kind(moved, lr=1.0, **{**preset, **options})
@@ -133,10 +134,9 @@ class Optimiser:
         loss.backward()
         kept: list[tuple[Tensor, Any, Tensor]] = []  # what rests, where in it, and how it was
         if self._block is not None:
-            frozen = self._block.take_gradients(self.max_grad_norm)
+            frozen = self._block.take_gradients()
             kept += [(tensor, ..., tensor.detach().clone()) for i in frozen for tensor in self._moving(i)]
-        elif self.max_grad_norm is not None:
-            clip_members(self.parameters, self.max_grad_norm)
+        self._clip()
         if members is not None and not members.all():
             resting = torch.from_numpy(~members).to(self.parameters[0].device)
             moving = [tensor for i in range(len(self.parameters)) for tensor in self._moving(i)]
@@ -145,6 +145,31 @@ class Optimiser:
         with torch.no_grad():
             for tensor, where, before in kept:
                 tensor[where] = before
+
+    def gradients(self) -> list[Tensor]:
+        """Where gradients can be written by others than autograd: tensors of the parameters' shapes, always the same."""
+        if self._block is not None:
+            return self._block.gradients
+        if self._written is None:
+            self._written = [torch.zeros_like(parameter) for parameter in self.parameters]
+        return self._written
+
+    def step_as_written(self) -> None:
+        """One step by what stands in `gradients`."""
+        if self._block is not None:
+            self._block.check_place()
+        for parameter, gradient in zip(self.parameters, self.gradients(), strict=True):
+            parameter.grad = gradient
+        self._clip()
+        self._step()
+
+    def _clip(self) -> None:
+        if self.max_grad_norm is None:
+            return
+        if self._block is not None:
+            self._block.clip(self.max_grad_norm)
+        else:
+            clip_members(self.parameters, self.max_grad_norm)
 
     def _moving(self, i: int) -> list[Tensor]:
         """All of parameter `i` that a step changes: its weights, and moments of their gradients."""
@@ -220,17 +245,25 @@ class Block:
         parameter = self.parameters[i]
         return block[self.ends[i] - parameter.numel() : self.ends[i]].view(parameter.shape)
 
-    def take_gradients(self, max_norm: float | None) -> list[int]:
-        """Bring the gradients of the parameters into the block, scaled down to `max_norm` of a member where they are longer.
+    def check_place(self) -> None:
+        """Make sure that the parameters are still views of the block.
+
+        Raises:
+            RuntimeError: one has moved out of it.
+        """
+        if [parameter.data_ptr() for parameter in self.parameters] != self.where:
+            raise RuntimeError("weights that an optimiser joined were moved: make it anew after that")
+
+    def take_gradients(self) -> list[int]:
+        """Bring the gradients of the parameters into the block.
 
         Returns:
             Which parameters have no gradient, since they are frozen; zeros stand for it.
 
         Raises:
-            RuntimeError: a parameter has moved out of the block.
+            RuntimeError: see `check_place`.
         """
-        if [parameter.data_ptr() for parameter in self.parameters] != self.where:
-            raise RuntimeError("weights that an optimiser joined were moved: make it anew after that")
+        self.check_place()
         grads = [parameter.grad for parameter in self.parameters]
         frozen = [i for i, grad in enumerate(grads) if grad is None]
         found = [
@@ -240,14 +273,16 @@ class Block:
         torch.cat([grad.flatten() for grad in found], out=self.gradient)
         for parameter, gradient in zip(self.parameters, self.gradients, strict=True):
             parameter.grad = gradient
-        if max_norm is not None:
-            if self.gradient.device.type == "cpu":
-                from rlcourse.nn.norms import clip_rows
-
-                clip_rows(self.gradient.numpy(), self.ends, len(self.parameters[0]), max_norm)
-            else:
-                clip_members(self.parameters, max_norm)
         return frozen
+
+    def clip(self, max_norm: float) -> None:
+        """Scale the gradient of each member down to `max_norm` where it is longer."""
+        if self.gradient.device.type == "cpu":
+            from rlcourse.nn.norms import clip_rows
+
+            clip_rows(self.gradient.numpy(), self.ends, len(self.parameters[0]), max_norm)
+        else:
+            clip_members(self.parameters, max_norm)
 
 
 def clip_members(parameters: Sequence[Tensor], max_norm: float) -> Tensor:

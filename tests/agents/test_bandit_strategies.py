@@ -265,7 +265,9 @@ IDENTIFIERS = [name for name in STRATEGIES if issubclass(agent_class(name), Best
 def play(name: str, world: str, options: dict[str, Any]) -> tuple[float, float, float]:
     """Mean regret a round, its standard error, and the share of rounds without regret in the last fifth."""
     settings = {"horizon": HORIZON} if hasattr(agent_class(name).config_class, "horizon") else {}
-    seeds = 10 if name in ROUNDED else SEEDS  # networks take their time
+    seeds = SEEDS
+    if name in ROUNDED:  # networks take their time
+        seeds, settings = 10, {"gradient_steps": 15}
     agent = make_agent(name, world, seeds=seeds, env_kwargs=options, **settings)
     regret = np.zeros((HORIZON, seeds))
     step = agent.venv.step

@@ -45,8 +45,10 @@ def fitting_world(name: str) -> tuple[str, dict[str, Any]]:
 
 
 def build(name: str, seeds: int | list[int] = 1, **settings: Any) -> BanditAgent:
-    """A population of the strategy in its fitting world."""
+    """A population of the strategy in its fitting world; networks train more often and less each time than they would."""
     world, options = fitting_world(name)
+    if name in ROUNDED:
+        settings = {"train_freq": 20, "gradient_steps": 2, "buffer_size": 100, **settings}
     agent = make_agent(name, world, seeds=seeds, env_kwargs=options, **settings)
     assert isinstance(agent, BanditAgent)
     return agent

@@ -254,3 +254,21 @@ def test_a_member_without_numbers_is_lost_as_a_whole_and_alone(joined: bool) -> 
 def test_nothing_to_move(joined: bool) -> None:
     with pytest.raises(UsageError, match="empty parameter list"):
         Optimiser([], joined=joined)
+
+
+@pytest.mark.parametrize("joined", [False, True])
+def test_gradients_that_are_written_move_as_those_of_a_loss(joined: bool) -> None:
+    seeds = [3, 4]
+    models = [network(seeds) for _ in range(2)]
+    by_loss, written = (
+        Optimiser(model.parameters(), learning_rate=0.1, max_grad_norm=0.5, joined=joined) for model in models
+    )
+    for _ in range(3):
+        loss = loss_of(models[1], *data(seeds))
+        gradients = torch.autograd.grad(loss, list(models[1].parameters()))
+        for place, gradient in zip(written.gradients(), gradients, strict=True):
+            place.copy_(gradient)
+        written.step_as_written()
+        by_loss.step(loss_of(models[0], *data(seeds)))
+        for one, other in zip(*(model.parameters() for model in models), strict=True):
+            torch.testing.assert_close(one, other)

@@ -9,6 +9,7 @@ Source: Mnih et al. (2015), "Human-level control through deep reinforcement lear
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -147,6 +148,12 @@ class DQN(ReplayAgent):
     def update(self) -> None:
         """One step down the loss."""
         batch = self.sample()
+        if self.fused is not None and self.fused.fits():
+            errors = self.fused(batch)
+            if batch.weights is not None:
+                self.replay.set_priorities(batch.places, errors, self.config.priority_alpha)
+            self.optimiser.step_as_written()
+            return
         if self.config.noisy:
             self.renew_noise(self.q, self.target)
         with torch.no_grad():
@@ -157,6 +164,15 @@ class DQN(ReplayAgent):
             self.replay.set_priorities(batch.places, errors.cpu().numpy(), self.config.priority_alpha)
             losses = losses * batch.weights
         self.optimiser.step(losses.mean(dim=1).sum())
+
+    @functools.cached_property
+    def fused(self) -> Any:
+        """The update of plain networks in one compiled call; `None` where they are not, or where the target is another one."""
+        from rlcourse.agents.deep.fused import FusedUpdate
+
+        if type(self).look_ahead is not DQN.look_ahead:
+            return None
+        return FusedUpdate.of(self)
 
     def look_ahead(self, batch: Batch) -> tuple[Tensor, Tensor | None]:
         """What the target network says of what came after, `[S, batch, A M]`, and the action there, `[S, batch]`.

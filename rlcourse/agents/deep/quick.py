@@ -7,7 +7,7 @@ are torch's own memory. The results are the same up to the rounding of float32.
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numba import njit
@@ -91,6 +91,40 @@ def _forward(
                         tanh_in_place(after)
 
 
+class PlainLayers(NamedTuple):
+    """What a plain network is made of."""
+
+    codec: Codec
+    """What its rows are."""
+    layers: list[Any]
+    """The linear layers, an embedding first where a number is observed."""
+    relu: bool
+    """Whether hidden units are rectified; else they are tanh."""
+
+
+def plain_layers(network: nn.Module) -> PlainLayers | None:
+    """The layers of a network; `None` where there is more to it than plain ones, or it is not in this machine's memory."""
+    if not isinstance(network, Sequential):
+        return None
+    first, *parts = network
+    if (isinstance(first, Index) and parts and isinstance(parts[0], Embedding)) or (
+        isinstance(first, Features) and not first.codec.is_image
+    ):
+        codec = first.codec
+    else:
+        return None
+    layers, activations = parts[::2], parts[1::2]
+    plain = all(
+        isinstance(layer, Linear) and layer.bias is not None for layer in layers[isinstance(first, Index) :]
+    )
+    kinds = {type(activation) for activation in activations}
+    if not plain or len(kinds) > 1 or not kinds <= {nn.ReLU, nn.Tanh}:
+        return None
+    if any(parameter.device.type != "cpu" for parameter in network.parameters()):
+        return None
+    return PlainLayers(codec, layers, kinds == {nn.ReLU})
+
+
 class QuickNetwork:
     """A network of plain layers for acting; `QuickNetwork.of` says whether a network is one.
 
@@ -115,26 +149,8 @@ class QuickNetwork:
     @classmethod
     def of(cls, network: nn.Module) -> Self | None:
         """The same network; `None` where there is more to it than plain layers, or it is not in this machine's memory."""
-        if not isinstance(network, Sequential):
-            return None
-        first, *parts = network
-        if (isinstance(first, Index) and parts and isinstance(parts[0], Embedding)) or (
-            isinstance(first, Features) and not first.codec.is_image
-        ):
-            codec = first.codec
-        else:
-            return None
-        layers, activations = parts[::2], parts[1::2]
-        plain = all(
-            isinstance(layer, Linear) and layer.bias is not None
-            for layer in layers[isinstance(first, Index) :]
-        )
-        kinds = {type(activation) for activation in activations}
-        if not plain or len(kinds) > 1 or not kinds <= {nn.ReLU, nn.Tanh}:
-            return None
-        if any(parameter.device.type != "cpu" for parameter in network.parameters()):
-            return None
-        return cls(codec, layers, kinds == {nn.ReLU})
+        plain = plain_layers(network)
+        return None if plain is None else cls(*plain)
 
     def fits(self, rows: NDArray[Any]) -> bool:
         """Whether so few rows `[S, N, ...]` are asked for that this is the faster way."""

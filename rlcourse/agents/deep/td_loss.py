@@ -33,7 +33,7 @@ class _TDLosses(torch.autograd.Function):
     ) -> tuple[Tensor, Tensor]:
         losses, errors = torch.empty_like(returns), torch.empty_like(returns)
         following = _NO_ACTIONS if best is None else best.numpy()
-        _forward(following, _arrays(outputs, actions, after, returns, discounts, losses, errors))
+        td_forward(following, _arrays(outputs, actions, after, returns, discounts, losses, errors))
         ctx.save_for_backward(errors, actions)
         ctx.shape = outputs.shape
         ctx.mark_non_differentiable(errors)
@@ -44,7 +44,7 @@ class _TDLosses(torch.autograd.Function):
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         errors, actions = ctx.saved_tensors
         found = errors.new_empty(ctx.shape)
-        _backward(_arrays(errors, actions, grads[0].contiguous(), found))
+        td_slopes(_arrays(errors, actions, grads[0].contiguous(), found))
         return found, None, None, None, None, None
 
 
@@ -56,7 +56,8 @@ def _arrays(*tensors: Tensor) -> tuple[NDArray[Any], ...]:
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
-def _forward(best: Any, arrays: Any) -> None:
+def td_forward(best: Any, arrays: Any) -> None:
+    """Losses and errors `[S, B]`; the next action is `best [S, B]`, or where that is empty the best one."""
     outputs, actions, after, returns, discounts, losses, errors = arrays
     members, batch, n = outputs.shape
     for s in range(members):
@@ -75,7 +76,8 @@ def _forward(best: Any, arrays: Any) -> None:
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
-def _backward(arrays: Any) -> None:
+def td_slopes(arrays: Any) -> None:
+    """Slopes of the losses, times what is given for each `[S, B]`, to those of the outputs `[S, B, A]`."""
     errors, actions, grads, out = arrays
     members, batch = errors.shape
     out[:] = 0.0

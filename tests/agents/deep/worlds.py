@@ -94,14 +94,17 @@ def spy_actions(agent: DeepAgent) -> list[NDArray[np.int64]]:
 def count_updates(agent: DeepAgent) -> list[int]:
     """A list of one number, which counts the steps of the optimisers from now on."""
     count = [0]
-    for optimiser in agent.optimisers.values():
-        step = optimiser.step
 
-        def spy(*args: Any, _step: Any = step, **kwargs: Any) -> None:
+    def counting(step: Any) -> Any:
+        def spy(*args: Any, **kwargs: Any) -> None:
             count[0] += 1
-            _step(*args, **kwargs)
+            step(*args, **kwargs)
 
-        optimiser.step = spy  # type: ignore[method-assign]
+        return spy
+
+    for optimiser in agent.optimisers.values():
+        for name in ("step", "step_as_written"):
+            setattr(optimiser, name, counting(getattr(optimiser, name)))
     return count
 
 
