@@ -30,6 +30,7 @@ LACKED: dict[str, Any] = {
     "exploration_period": None,
     "frame_stack": 1,
     "exploration_bonus": 0.0,
+    "ent_anneal_steps": None,
     "augment": "none",
     "optimiser": "adam",
     "memory": "none",

@@ -39,6 +39,8 @@ class ActorCriticConfig(DeepConfig):
     """Lambda of the advantages; 1 sums all rewards until the critic takes over (stable-baselines3's A2C)."""
     ent_coef: NonNegative = 0.0
     """Weight of the policy's entropy (stable-baselines3)."""
+    ent_anneal_steps: Count | None = None
+    """Environment steps over which that weight falls linearly to zero; never where it is None."""
     vf_coef: NonNegative = 0.5
     """Weight of the critic's loss (stable-baselines3)."""
     max_grad_norm: Positive | None = 0.5
@@ -205,6 +207,13 @@ class ActorCritic(DeepAgent):
 
     # ---------------------------------------------------------------- learning
 
+    @property
+    def ent_coef(self) -> float:
+        """The weight of the entropy now."""
+        config = self.config
+        left = 1.0 if config.ent_anneal_steps is None else 1.0 - self.num_timesteps / config.ent_anneal_steps
+        return float(config.ent_coef * max(0.0, left))
+
     def train(self) -> None:
         """Learn from a full rollout, and begin the next."""
         if not self.rollout.is_full:
@@ -272,7 +281,7 @@ class A2C(ActorCritic):
         preferences, values = self.unroll()
         log_chances, entropy = log_chances_and_entropy(preferences, self.rollout.flat(self.rollout.actions))
         losses = (
-            -log_chances * advantages + config.vf_coef * (returns - values) ** 2 - config.ent_coef * entropy
+            -log_chances * advantages + config.vf_coef * (returns - values) ** 2 - self.ent_coef * entropy
         )
         self.optimiser.step(losses.mean(dim=1).sum())
 

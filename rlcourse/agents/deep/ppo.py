@@ -94,7 +94,7 @@ class PPO(ActorCritic):
             for chosen in np.split(order, advantages.shape[1] // config.batch_size, axis=1):
                 at = self.tensor((chosen[:, :, None] * steps + np.arange(steps)).reshape(self.size, -1))
                 preferences, values = self._look_again(chosen, at)
-                loss = ppo_loss(preferences, values, seen, at, config)
+                loss = ppo_loss(preferences, values, seen, at, config, self.ent_coef)
                 if self.symmetries is not None:
                     loss = (
                         loss

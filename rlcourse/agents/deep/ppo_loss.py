@@ -33,7 +33,9 @@ class Seen(NamedTuple):
         return Seen._make(array.gather(1, steps) for array in self)
 
 
-def ppo_loss(preferences: Tensor, values: Tensor, seen: Seen, steps: Tensor, config: Any) -> Tensor:
+def ppo_loss(
+    preferences: Tensor, values: Tensor, seen: Seen, steps: Tensor, config: Any, ent_coef: float
+) -> Tensor:
     """The loss of every member, a mean over its minibatch, summed over the members: a scalar.
 
     Args:
@@ -41,15 +43,16 @@ def ppo_loss(preferences: Tensor, values: Tensor, seen: Seen, steps: Tensor, con
         values: V as it is now, `[S, batch]`.
         seen: of the whole rollout.
         steps: int64 `[S, batch]`, the steps of the rollout that these are.
-        config: `clip_range`, `clip_range_vf`, `normalize_advantage`, `vf_coef`, `ent_coef`.
+        config: `clip_range`, `clip_range_vf`, `normalize_advantage`, `vf_coef`.
+        ent_coef: weight of the entropy now.
     """
     if preferences.device.type == "cpu" and preferences.dtype == torch.float32:
-        found: Tensor = _Compiled.apply(preferences, values, seen, steps, config)
+        found: Tensor = _Compiled.apply(preferences, values, seen, steps, config, float(ent_coef))
         return found
-    return ppo_losses(preferences, values, seen.at(steps), config).mean(dim=1).sum()
+    return ppo_losses(preferences, values, seen.at(steps), config, ent_coef).mean(dim=1).sum()
 
 
-def ppo_losses(preferences: Tensor, values: Tensor, seen: Seen, config: Any) -> Tensor:
+def ppo_losses(preferences: Tensor, values: Tensor, seen: Seen, config: Any, ent_coef: float) -> Tensor:
     """The loss of every step, `[S, batch]`; arguments as for `ppo_loss`, `seen` of these steps alone."""
     log_chances, entropy = log_chances_and_entropy(preferences, seen.actions)
     advantages, eps, far = seen.advantages, config.clip_range, config.clip_range_vf
@@ -60,21 +63,27 @@ def ppo_losses(preferences: Tensor, values: Tensor, seen: Seen, config: Any) -> 
     policy = -torch.minimum(ratio * advantages, ratio.clamp(1.0 - eps, 1.0 + eps) * advantages)
     if far is not None:
         values = seen.values + (values - seen.values).clamp(-far, far)
-    losses: Tensor = policy + config.vf_coef * (seen.returns - values) ** 2 - config.ent_coef * entropy
+    losses: Tensor = policy + config.vf_coef * (seen.returns - values) ** 2 - ent_coef * entropy
     return losses
 
 
 class _Compiled(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, preferences: Tensor, values: Tensor, seen: Seen, steps: Tensor, config: Any
+        ctx: Any,
+        preferences: Tensor,
+        values: Tensor,
+        seen: Seen,
+        steps: Tensor,
+        config: Any,
+        ent_coef: float,
     ) -> Tensor:
         slopes = torch.empty_like(preferences), torch.empty_like(values)
         far = np.inf if config.clip_range_vf is None else config.clip_range_vf
         tensors = (preferences, values, *seen, steps)
         loss = _loss_and_slopes(
             tuple(tensor.detach().numpy() for tensor in tensors),
-            (config.clip_range, far, config.vf_coef, config.ent_coef),
+            (config.clip_range, far, config.vf_coef, ent_coef),
             config.normalize_advantage,
             slopes[0].numpy(),
             slopes[1].numpy(),
@@ -86,7 +95,7 @@ class _Compiled(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         by_preferences, by_values = ctx.saved_tensors
-        return by_preferences * grads[0], by_values * grads[0], None, None, None
+        return by_preferences * grads[0], by_values * grads[0], None, None, None, None
 
 
 @njit(cache=True, error_model="numpy", nogil=True)

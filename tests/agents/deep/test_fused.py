@@ -17,9 +17,9 @@ CASES = [
     ("Blackjack-v1", {}),  # a tuple
     ("CartPole-v1", {"double": True}),
     ("CartPole-v1", {"prioritized": True, "n_step": 3}),
-    ("CandyMaze-v0", {"activation": "tanh", "net_arch": (24, 16, 8)}),
-    ("CartPole-v1", {"net_arch": (), "max_grad_norm": None}),  # one layer
-    ("CandyMaze-v0", {"net_arch": (4,), "optimiser": "sgd", "n_envs": 3}),
+    ("CandyMaze-v0", {"activation": "tanh", "net_arch": (24, 16), "max_grad_norm": None}),
+    ("CandyMaze-v0", {"net_arch": (8,), "optimiser": "sgd", "n_envs": 3}),
+    ("CartPole-v1", {"net_arch": (8,), "activation": "tanh", "frame_stack": 2}),
 ]
 
 

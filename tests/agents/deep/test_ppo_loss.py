@@ -39,7 +39,6 @@ def settings(**changed: Any) -> Any:
         "clip_range_vf": None,
         "normalize_advantage": True,
         "vf_coef": 0.5,
-        "ent_coef": 0.01,
     }
     return SimpleNamespace(**{**usual, **changed})
 
@@ -49,16 +48,17 @@ def settings(**changed: Any) -> Any:
     [
         settings(),
         settings(clip_range_vf=0.2),
-        settings(normalize_advantage=False, ent_coef=0.5, vf_coef=2.0, clip_range=0.1),
+        settings(normalize_advantage=False, vf_coef=2.0, clip_range=0.1),
     ],
 )
-def test_it_is_the_loss_of_torch_and_its_gradient(config: Any) -> None:
+@pytest.mark.parametrize("ent_coef", [0.0, 0.01, 0.5])
+def test_it_is_the_loss_of_torch_and_its_gradient(config: Any, ent_coef: float) -> None:
     preferences, values, seen, steps = draw()
     preferences.requires_grad_()
     values.requires_grad_()
-    found = ppo_loss(preferences, values, seen, steps, config)
+    found = ppo_loss(preferences, values, seen, steps, config, ent_coef)
     by_hand = torch.autograd.grad(3.0 * found, [preferences, values])
-    expected = ppo_losses(preferences, values, seen.at(steps), config).mean(dim=1).sum()
+    expected = ppo_losses(preferences, values, seen.at(steps), config, ent_coef).mean(dim=1).sum()
     by_autograd = torch.autograd.grad(3.0 * expected, [preferences, values])
     torch.testing.assert_close(found, expected)
     torch.testing.assert_close(by_hand, by_autograd, atol=1e-6, rtol=1e-4)
@@ -67,23 +67,23 @@ def test_it_is_the_loss_of_torch_and_its_gradient(config: Any) -> None:
 def test_one_step_is_not_normalised() -> None:
     preferences, values, seen, steps = draw(batch=1)
     config = settings()
-    expected = ppo_losses(preferences, values, seen.at(steps), config).sum()
-    torch.testing.assert_close(ppo_loss(preferences, values, seen, steps, config), expected)
+    expected = ppo_losses(preferences, values, seen.at(steps), config, 0.01).sum()
+    torch.testing.assert_close(ppo_loss(preferences, values, seen, steps, config, 0.01), expected)
     assert torch.isfinite(expected)
 
 
 def test_other_precisions_go_by_torch() -> None:
     preferences, values, seen, steps = draw()
-    exact = ppo_loss(preferences.double(), values.double(), seen, steps, settings())
+    exact = ppo_loss(preferences.double(), values.double(), seen, steps, settings(), 0.01)
     assert exact.dtype == torch.float64
-    torch.testing.assert_close(exact.float(), ppo_loss(preferences, values, seen, steps, settings()))
+    torch.testing.assert_close(exact.float(), ppo_loss(preferences, values, seen, steps, settings(), 0.01))
 
 
 def test_what_is_no_number_stays_none() -> None:
     preferences, values, seen, steps = draw()
     seen.advantages[1] = torch.nan
     preferences.requires_grad_()
-    loss = ppo_loss(preferences, values, seen, steps, settings(normalize_advantage=False))
+    loss = ppo_loss(preferences, values, seen, steps, settings(normalize_advantage=False), 0.01)
     (slope,) = torch.autograd.grad(loss, preferences)
     assert bool(slope[1].isnan().all())
     assert bool(slope[[0, 2]].isfinite().all())
@@ -94,7 +94,7 @@ def test_values_that_are_no_numbers_stay_none(far: float | None) -> None:
     preferences, values, seen, steps = draw()
     values[1] = torch.nan
     values.requires_grad_()
-    loss = ppo_loss(preferences, values, seen, steps, settings(clip_range_vf=far))
+    loss = ppo_loss(preferences, values, seen, steps, settings(clip_range_vf=far), 0.01)
     (slope,) = torch.autograd.grad(loss, values)
     assert bool(slope[1].isnan().all())
     assert bool(slope[[0, 2]].isfinite().all())
