@@ -109,7 +109,9 @@ def test_members_differ_and_learn(name: str) -> None:
 def test_learning_in_pieces_saved_copied_and_pickled_is_learning_at_once(
     name: str, copies: int, tmp_path: Any
 ) -> None:
-    options = {"n_envs": copies, "anneal_steps": 90}
+    options: dict[str, Any] = {"n_envs": copies, "anneal_steps": 90}
+    if "ent_anneal_steps" in fields(name):
+        options |= {"ent_coef": 0.1, "ent_anneal_steps": 80}
     if copies == 3 and "batch_size" in fields(name) and "n_epochs" in fields(name):
         options["batch_size"] = 24
     whole = build(name, 2, **options).learn(STEPS)
