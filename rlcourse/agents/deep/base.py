@@ -303,7 +303,10 @@ class DeepAgent(ControlAgent):
 
     def tensor(self, array: NDArray[Any]) -> Tensor:
         """An array on the device."""
-        return torch.from_numpy(np.ascontiguousarray(array)).to(self.device)
+        array = np.ascontiguousarray(array)
+        if not array.flags.writeable:  # of which torch warns, as it does not know of it
+            array = array.copy()
+        return torch.from_numpy(array).to(self.device)
 
     # ---------------------------------------------------------------- saving, restoring, parting
 

@@ -462,3 +462,10 @@ def test_who_explores_by_noise_explores_anew_in_every_prediction() -> None:
     assert len({tuple(actions) for actions in best}) == 1
     after = agent.get_arrays()
     assert {name for name in before if not np.array_equal(before[name], after[name])} == {"streams/predict"}
+
+
+def test_arrays_that_must_not_be_written_are_copied() -> None:
+    array = np.zeros((2, 4), np.float32)
+    array.flags.writeable = False
+    build("dqn", 2).tensor(array).add_(1.0)
+    assert not array.any()
