@@ -28,7 +28,7 @@ from rlcourse.nn.stack import Stacked
 from rlcourse.nn.tanh import tanh_in_place
 
 MOST_WORK = 1 << 25
-"""Members x batch x weights of products, up to which this is not slower than torch with two threads: it has one."""
+"""Members x batch x weights of products, up to which one thread here is within 5% of torch with two, or faster."""
 
 kernel = njit(cache=True, error_model="numpy", fastmath={"contract", "nsz"}, nogil=True)
 
@@ -46,17 +46,14 @@ def _activate(units: Any, bias: Any, is_last: Any, relu: Any) -> None:
 
 
 @kernel
-def _look_up(numbers: Any, weight: Any, units: Any, is_last: Any, relu: Any) -> None:
-    """The rows `numbers` of an embedding, and the function of the hidden units."""
+def _look_up(numbers: Any, weight: Any, units: Any, relu: Any) -> None:
+    """The rows `numbers` of an embedding, and the function of the hidden units; an embedding is never the last layer."""
     for i in range(len(units)):
-        units[i] = weight[numbers[i]]
-        if not is_last:
-            row = units[i]
-            if relu:
-                for c in range(len(row)):
-                    row[c] = np.float32(0.0) if row[c] <= 0.0 else row[c]
-            else:
-                tanh_in_place(row)
+        row, found = units[i], weight[numbers[i]]
+        for c in range(len(row)):
+            row[c] = np.float32(0.0) if relu and found[c] <= 0.0 else found[c]
+        if not relu:
+            tanh_in_place(row)
 
 
 @kernel
@@ -65,7 +62,7 @@ def _forward(s: Any, features: Any, numbers: Any, weights: Any, biases: Any, rel
     last = len(weights) - 1
     for k in range(last + 1):
         if k == 0 and numbers.size:
-            _look_up(numbers[s], weights[0][s], units[0][0], last == 0, relu)
+            _look_up(numbers[s], weights[0][s], units[0][0], relu)
             continue
         np.dot(features[s] if k == 0 else units[k - 1][0], weights[k][s], units[k][0])
         _activate(units[k][0], biases[k][s, 0], k == last, relu)

@@ -20,6 +20,7 @@ CASES = [
     ("CandyMaze-v0", {"activation": "tanh", "net_arch": (24, 16), "max_grad_norm": None}),
     ("CandyMaze-v0", {"net_arch": (8,), "optimiser": "sgd", "n_envs": 3}),
     ("CartPole-v1", {"net_arch": (8,), "activation": "tanh", "frame_stack": 2}),
+    ("CartPole-v1", {"net_arch": ()}),  # one layer
 ]
 
 
