@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from rlcourse.agents.config import Count, Finite, Positive, Probability
-from rlcourse.agents.deep.heads import Categorical, Quantile, Scalar, best_actions
+from rlcourse.agents.deep.heads import Categorical, Quantile, Scalar, Steps, best_actions
 from rlcourse.agents.deep.networks import q_network
 from rlcourse.agents.deep.replay import Batch
 from rlcourse.agents.deep.replaying import ReplayAgent, ReplayConfig
@@ -157,9 +157,8 @@ class DQN(ReplayAgent):
         if self.config.noisy:
             self.renew_noise(self.q, self.target)
         with torch.no_grad():
-            after, best = self.look_ahead(batch)
-        outputs = self.q(batch.rows)
-        losses, errors = self.head.losses(outputs, batch.actions, after, best, batch.returns, batch.discounts)
+            steps = Steps(batch.actions, *self.look_ahead(batch), batch.returns, batch.discounts)
+        losses, errors = self.head.losses(self.q(batch.rows), steps)
         if batch.weights is not None:
             self.replay.set_priorities(batch.places, errors.cpu().numpy(), self.config.priority_alpha)
             losses = losses * batch.weights

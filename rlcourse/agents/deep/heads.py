@@ -1,17 +1,32 @@
 """What the outputs of a Q network mean: one number an action, or a distribution of the return, and the loss of each.
 
 A head reads outputs `[S, B, A M]` of M numbers an action, gives the values `[S, B, A]`, and says how far the return of the
-action that was taken is from R + discount x (the return of the next action), each `[S, B]`. The next action is `best`, or the
-best one by `after` where `best` is `None`.
+action that was taken is from R + discount x (the return of the next action), each `[S, B]`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn import functional
+
+
+class Steps(NamedTuple):
+    """What was done, and what came of it."""
+
+    actions: Tensor
+    """Those that were taken, int64 `[S, B]`."""
+    after: Tensor
+    """What the target network says of the state after them, `[S, B, A M]`."""
+    best: Tensor | None
+    """The next actions, int64 `[S, B]`; `None`: the best ones by `after`."""
+    returns: Tensor
+    """R, `[S, B]`."""
+    discounts: Tensor
+    """Of what comes after, `[S, B]`; 0 where the state after is terminal."""
 
 
 @dataclass(frozen=True)
@@ -25,32 +40,20 @@ class Scalar:
         """`[..., A]`."""
         return outputs
 
-    def losses(
-        self,
-        outputs: Tensor,
-        actions: Tensor,
-        after: Tensor,
-        best: Tensor | None,
-        returns: Tensor,
-        discounts: Tensor,
-    ) -> tuple[Tensor, Tensor]:
+    def losses(self, outputs: Tensor, steps: Steps) -> tuple[Tensor, Tensor]:
         """Huber losses of Q(s, a) against R + discount Q'(s', a'), and the TD errors, both `[S, B]`."""
-        if outputs.device.type == "cpu" and outputs.dtype == after.dtype == returns.dtype == torch.float32:
+        if (
+            outputs.device.type == "cpu"
+            and outputs.dtype == steps.after.dtype == steps.returns.dtype == torch.float32
+        ):
             from rlcourse.agents.deep.td_loss import td_losses
 
-            return td_losses(outputs, actions, after, best, returns, discounts)
-        return self.losses_by_torch(outputs, actions, after, best, returns, discounts)
+            return td_losses(outputs, steps)
+        return self.losses_by_torch(outputs, steps)
 
-    def losses_by_torch(
-        self,
-        outputs: Tensor,
-        actions: Tensor,
-        after: Tensor,
-        best: Tensor | None,
-        returns: Tensor,
-        discounts: Tensor,
-    ) -> tuple[Tensor, Tensor]:
+    def losses_by_torch(self, outputs: Tensor, steps: Steps) -> tuple[Tensor, Tensor]:
         """The same on any device."""
+        actions, after, best, returns, discounts = steps
         target = returns + discounts * (after.amax(dim=-1) if best is None else _of(after, best))
         q = _of(outputs, actions)
         return functional.smooth_l1_loss(q, target, reduction="none"), (target - q).detach()
@@ -67,16 +70,9 @@ class Quantile:
         """The mean of the quantiles, `[..., A]`."""
         return self._atoms(outputs).mean(dim=-1)
 
-    def losses(
-        self,
-        outputs: Tensor,
-        actions: Tensor,
-        after: Tensor,
-        best: Tensor | None,
-        returns: Tensor,
-        discounts: Tensor,
-    ) -> tuple[Tensor, Tensor]:
+    def losses(self, outputs: Tensor, steps: Steps) -> tuple[Tensor, Tensor]:
         """Quantile Huber losses (equation 10), and the errors of the mean, both `[S, B]`."""
+        actions, after, best, returns, discounts = steps
         best = best_actions(self.values(after)) if best is None else best
         target = returns[..., None] + discounts[..., None] * _row(self._atoms(after), best)
         quantiles = _row(self._atoms(outputs), actions)
@@ -105,16 +101,9 @@ class Categorical:
         """The expected return, `[..., A]`."""
         return self._atoms(outputs).softmax(dim=-1) @ self._support(outputs)
 
-    def losses(
-        self,
-        outputs: Tensor,
-        actions: Tensor,
-        after: Tensor,
-        best: Tensor | None,
-        returns: Tensor,
-        discounts: Tensor,
-    ) -> tuple[Tensor, Tensor]:
+    def losses(self, outputs: Tensor, steps: Steps) -> tuple[Tensor, Tensor]:
         """Cross-entropies against the projected target (algorithm 1), and the same less its entropy, as errors, `[S, B]`."""
+        actions, after, best, returns, discounts = steps
         support = self._support(outputs)
         best = best_actions(self.values(after)) if best is None else best
         chances = _row(self._atoms(after), best).softmax(dim=-1)

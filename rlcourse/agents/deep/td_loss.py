@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from rlcourse.agents.deep.heads import Steps
 
-def td_losses(
-    outputs: Tensor, actions: Tensor, after: Tensor, best: Tensor | None, returns: Tensor, discounts: Tensor
-) -> tuple[Tensor, Tensor]:
+
+def td_losses(outputs: Tensor, steps: Steps) -> tuple[Tensor, Tensor]:
     """See `Scalar.losses`; all float32 (actions int64), in this machine's memory."""
-    losses, errors = _TDLosses.apply(outputs, actions, after, best, returns, discounts)
+    losses, errors = _TDLosses.apply(outputs, *steps)
     return losses, errors
 
 

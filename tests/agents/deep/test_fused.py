@@ -9,6 +9,7 @@ import torch
 from rlcourse.agents import make_agent
 from rlcourse.agents.deep import fused
 from rlcourse.agents.deep.fused import FusedUpdate, one_blas_thread
+from rlcourse.agents.deep.heads import Steps
 
 QUICK = {"learning_starts": 64, "train_freq": 1, "target_update_interval": 50, "batch_size": 32}
 CASES = [
@@ -55,10 +56,8 @@ def test_gradients_and_errors_of_a_batch(double):
     assert batch.weights is not None
     batch = batch._replace(weights=torch.rand(batch.weights.shape))
     with torch.no_grad():
-        after, best = agent.look_ahead(batch)
-    losses, errors = agent.head.losses_by_torch(
-        agent.q(batch.rows), batch.actions, after, best, batch.returns, batch.discounts
-    )
+        steps = Steps(batch.actions, *agent.look_ahead(batch), batch.returns, batch.discounts)
+    losses, errors = agent.head.losses_by_torch(agent.q(batch.rows), steps)
     expected = torch.autograd.grad(
         (losses * batch.weights).mean(dim=1).sum(), list(agent.optimiser.parameters)
     )

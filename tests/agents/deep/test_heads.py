@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from rlcourse.agents.deep.heads import Categorical, Quantile, Scalar
+from rlcourse.agents.deep.heads import Categorical, Quantile, Scalar, Steps
 from rlcourse.agents.deep.networks import Dueling
 from rlcourse.nn.noisy import NoisyLinear, sample_noise
 from rlcourse.streams import Streams
@@ -33,13 +33,17 @@ def drawn(atoms: int) -> dict[str, Tensor]:
     }
 
 
+def steps_of(x: dict[str, Tensor]) -> Steps:
+    return Steps(**{name: x[name] for name in Steps._fields})
+
+
 def huber(x: float) -> float:
     return 0.5 * x * x if abs(x) <= 1.0 else abs(x) - 0.5
 
 
 def test_scalar() -> None:
     x = drawn(1)
-    losses, errors = Scalar(A).losses(**x)
+    losses, errors = Scalar(A).losses(x["outputs"], steps_of(x))
     for s in range(S):
         for b in range(B):
             target = x["returns"][s, b] + x["discounts"][s, b] * x["after"][s, b, x["best"][s, b]]
@@ -51,7 +55,7 @@ def test_scalar() -> None:
 def test_quantile_huber() -> None:
     """Dabney et al. (2018), equations 9 and 10 and algorithm 1, kappa 1: sum_i mean_j rho_{tau_i}(T theta_j - theta_i)."""
     x = drawn(M)
-    losses, errors = Quantile(A, M).losses(**x)
+    losses, errors = Quantile(A, M).losses(x["outputs"], steps_of(x))
     for s in range(S):
         for b in range(B):
             own = x["outputs"][s, b].reshape(A, M)[x["actions"][s, b]].tolist()
@@ -74,7 +78,7 @@ def test_categorical_projection(low: float, high: float) -> None:
     """Bellemare et al. (2017), algorithm 1."""
     x = drawn(M)
     head = Categorical(A, M, low, high)
-    losses, errors = head.losses(**x)
+    losses, errors = head.losses(x["outputs"], steps_of(x))
     step = (high - low) / (M - 1)
     z = [low + i * step for i in range(M)]
     for s in range(S):
@@ -105,7 +109,7 @@ def test_gradients_flow_through_the_taken_action_alone(head: Any) -> None:
     x = drawn(head.n_atoms)
     for name in ("outputs", "after"):
         x[name].requires_grad_()
-    losses, errors = head.losses(**{**x, "after": x["after"].detach()})
+    losses, errors = head.losses(x["outputs"], steps_of({**x, "after": x["after"].detach()}))
     assert not errors.requires_grad
     losses.sum().backward()
     moved = x["outputs"].grad.reshape(S, B, A, -1).abs().sum(-1) > 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from rlcourse.agents.deep.heads import Scalar
+from rlcourse.agents.deep.heads import Scalar, Steps
 
 
 @pytest.mark.parametrize("chosen", [True, False])
@@ -18,9 +18,9 @@ def test_losses_errors_and_gradients_are_those_of_torch(chosen: bool) -> None:
     weights = torch.rand(shape, generator=g)
     outputs.requires_grad_()
     head = Scalar(n)
-    arguments = (outputs, actions, after, best if chosen else None, returns, discounts)
-    losses, errors = head.losses(*arguments)
-    expected, expected_errors = head.losses_by_torch(*arguments)
+    steps = Steps(actions, after, best if chosen else None, returns, discounts)
+    losses, errors = head.losses(outputs, steps)
+    expected, expected_errors = head.losses_by_torch(outputs, steps)
     assert bool((errors.abs() > 1.0).any())
     assert bool((errors.abs() < 1.0).any())
     torch.testing.assert_close((losses, errors), (expected, expected_errors))
@@ -38,7 +38,7 @@ def test_what_is_no_number_stays_none(where: int) -> None:
     after[0, 0, where] = torch.nan
     actions = torch.zeros(1, 1, dtype=torch.int64)
     outputs = torch.zeros(1, 1, 4, requires_grad=True)
-    losses, _ = Scalar(4).losses(outputs, actions, after, None, torch.zeros(1, 1), torch.ones(1, 1))
+    losses, _ = Scalar(4).losses(outputs, Steps(actions, after, None, torch.zeros(1, 1), torch.ones(1, 1)))
     assert bool(losses.isnan().all())
     (slope,) = torch.autograd.grad(losses.sum(), outputs)
     assert slope[0, 0].isnan().tolist() == [True, False, False, False]

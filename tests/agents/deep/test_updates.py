@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from rlcourse.agents.deep.heads import Steps
 from rlcourse.agents.deep.rollout import permutations
 from rlcourse.streams import Streams
 from tests.agents.deep.worlds import build
@@ -100,9 +101,8 @@ def test_an_update_of_dqn_and_its_kin(name: str, settings: dict[str, Any]) -> No
                 best = values(networks[k](following) if settings.get("double") else after).argmax(-1)
             outputs = networks[k](rows)
             if settings.get("distribution"):
-                losses, _ = agent.head.losses(
-                    outputs, actions, after, best, returns, discounts
-                )  # see test_heads
+                steps = Steps(actions, after, best, returns, discounts)
+                losses, _ = agent.head.losses(outputs, steps)  # see test_heads
             else:
                 worth = after[each, best]
                 if name == "deep_sarsa":
