@@ -3,7 +3,6 @@
 import gymnasium
 import numpy as np
 import pytest
-import torch
 from stable_baselines3 import A2C, DQN, PPO
 from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.evaluation import evaluate_policy
@@ -24,15 +23,6 @@ WORLDS = {
     "regret": ("Bandit-v0", {"horizon": 12}),
     "duel": ("CandyDuel-v0", {"observation": "planes", "moves": "simultaneous"}),
 }
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    """Small networks are slower on several threads, and other tests run beside this one."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def equal(a, b):

@@ -5,7 +5,6 @@ import warnings
 import gymnasium
 import numpy as np
 import pytest
-import torch
 from stable_baselines3 import DQN, PPO
 from stable_baselines3.common.env_checker import check_env
 from stable_baselines3.common.env_util import make_vec_env
@@ -24,15 +23,6 @@ NO_PICTURES = (
     "The minimal resolution for an image is 36x36",
     "Your observation .* has an unconventional shape",
 )
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    """Small networks are slower on several threads, and other tests run beside this one."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.mark.parametrize(("name", "kwargs"), CASES, ids=CASE_NAMES)
