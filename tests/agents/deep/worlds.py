@@ -7,6 +7,7 @@ from typing import Any
 
 import gymnasium
 import numpy as np
+import pytest
 from gymnasium import spaces
 from numpy.typing import NDArray
 
@@ -14,6 +15,10 @@ from rlcourse.agents import AGENTS, agent_class, make_agent
 from rlcourse.agents.deep.base import DeepAgent
 
 DEEP = [name for name in AGENTS if issubclass(agent_class(name), DeepAgent)]
+every_agent = pytest.mark.parametrize("name", DEEP)
+
+STEPS = 60
+"""Some updates of small agents, and the end of some episodes; the ring of replay is full once."""
 
 SMALL: dict[str, Any] = {
     "net_arch": (12,),
@@ -41,6 +46,16 @@ ICE = {"layout": "S.2\n.#.\n..E", "max_steps": 12, "slip": 0.3}
 def fields(name: str) -> set[str]:
     """The settings that an agent has."""
     return {field.name for field in dataclasses.fields(agent_class(name).config_class)}
+
+
+def agent_memory(name: str) -> str:
+    """The kind of memory of an agent that may have one."""
+    return str(agent_class(name).config_class().memory)
+
+
+def remembers(name: str) -> bool:
+    """Whether an agent has a memory where nothing else is said."""
+    return "memory" in fields(name) and agent_memory(name) != "none"
 
 
 def small(name: str, **settings: Any) -> dict[str, Any]:
