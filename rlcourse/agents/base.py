@@ -46,6 +46,8 @@ class Agent(ABC):
     config_class: ClassVar[type[AgentConfig]] = AgentConfig
     needs_masks: ClassVar[bool] = False
     """Whether it asks to be told, before it acts, which actions are possible (`tell_masks`)."""
+    one_by_one: ClassVar[bool] = False
+    """Whether members are trained one after the other, so that it costs nothing to part a population."""
 
     config: AgentConfig
     venv: VectorEnv[Any, Any, Any]

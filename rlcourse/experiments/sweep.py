@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rlcourse.agents import agent_class
 from rlcourse.checks import parse_seeds
 from rlcourse.experiments.cell import Cell
 from rlcourse.experiments.metrics import REFERENCES
@@ -135,18 +136,21 @@ def run_suite(
 def _run_missing(
     plans: list[CellPlan], store: Store, jobs: int, backend: str, progress: bool
 ) -> list[Failure]:
-    """Run what the store lacks, in chunks of members; every result is stored when it comes."""
+    """Run what the store lacks, in chunks of members; every result is stored when it comes.
+
+    Members that are trained one after the other are chunks of their own: a kill loses less, and at the end no core waits.
+    """
     missing = [(place, store.missing(plan)) for place, plan in enumerate(plans)]
     total = sum(len(seeds) for _, seeds in missing)
     size = max(SMALLEST_CHUNK, min(CHUNK, -(-total // (4 * jobs))))
     units = [
-        (place, plans[place], seeds[start : start + size])
+        (place, plans[place], seeds[start : start + width])
         for place, seeds in missing
-        for start in range(0, len(seeds), size)
+        for width in [1 if agent_class(plans[place].agent_name).one_by_one else size]
+        for start in range(0, len(seeds), width)
     ]
-    units.sort(
-        key=lambda unit: -unit[1].steps * len(unit[2])
-    )  # the longest first, so that no core waits at the end
+    # the longest first, so that no core waits at the end
+    units.sort(key=lambda unit: -unit[1].steps * len(unit[2]))
     failed: dict[int, Failure] = {}
     with progress_bar(len(units), "chunks", show=progress and bool(units)) as advance:
         try:

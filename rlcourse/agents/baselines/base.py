@@ -56,6 +56,7 @@ class SB3Agent(ControlAgent):
     """
 
     config_class = SB3Config
+    one_by_one = True
     algorithm: ClassVar[str]
     """`module:class` of the model."""
 

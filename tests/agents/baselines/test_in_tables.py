@@ -1,6 +1,8 @@
 """The agents of stable-baselines3 in experiments and at the command line, by their names with a colon."""
 
 import json
+import sqlite3
+from contextlib import closing
 
 import numpy as np
 
@@ -71,3 +73,6 @@ def test_a_suite(tmp_path):
     table = (tmp_path / "out" / "table.csv").read_text()
     assert "sb3:ppo" in table
     assert all(":" not in file.name for file in (tmp_path / "out").iterdir())
+    with closing(sqlite3.connect(tmp_path / "out" / "results.sqlite")) as results:
+        query = "SELECT seeds FROM chunks JOIN cells USING (key) WHERE identity LIKE '%sb3%' ORDER BY id"
+        assert [seeds for (seeds,) in results.execute(query)] == ["[0]", "[1]"]  # each kept when it comes
