@@ -3,7 +3,8 @@
 Metrics:
 
     return         mean return of evaluation episodes, played by the policy as it is in the end
-    online_return  mean return of the episodes that were finished while learning; in curves since the last checkpoint
+    online_return  mean return of the episodes that were finished while learning; in curves since the last checkpoint (where
+                   there was none, the last ones before; NaN until a member has finished one)
     test_return    the same on levels that were not met while learning, where the world is one of generated levels
     success        share of the evaluation episodes that the world calls a success, where it says so
     optimal        share of the states, among those that can be reached, where the greedy action is optimal
@@ -63,7 +64,7 @@ def record_control(
     reached = np.full(learner.size, steps, np.float64)
     waiting = np.ones(learner.size, np.bool_)
     regret = np.zeros(learner.size)
-    shown = learner.running.copy()
+    shown = np.full(learner.size, np.nan)
     exact = Yardsticks.of(learner)
     changes = exact is not None and exact.changes
     grain = -(-len(checkpoints) // CHECKS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -69,13 +70,17 @@ class Curve:
 
 
 def world_curves(cells: Sequence[tuple[CellPlan, Cell]]) -> list[Curve]:
-    """The curves of the agents of a world; whole members are resampled, so an interval holds for each step."""
+    """The curves of the agents of a world; whole members are resampled, so an interval holds for each step.
+
+    NaN until all members have something to show: those who finish an episode first are not like the others.
+    """
     curves = []
     for plan, cell in cells:
         metrics = [metric for metric in METRICS if metric in cell.curves]
         table = np.stack([cell.curves[metric] for metric in metrics])
-        low, high = interval(table, plan.generator("curves"), resamples=RESAMPLES)
+        limits = interval(np.nan_to_num(table), plan.generator("curves"), resamples=RESAMPLES)
         mean = table.mean(axis=-1)
+        low, high = (np.where(np.isnan(mean), np.nan, limit) for limit in limits)
         curves.append(
             Curve(
                 env=plan.env,
@@ -128,7 +133,8 @@ def slug(label: str) -> str:
 def _draw(axes: Axes, curves: Sequence[Curve], agents: Sequence[str], metric: str, about: _Metric) -> None:
     scale = 100.0 if about.percent else 1.0
     bottom, top = _limits(curves, metric, scale)
-    ordered = sorted(curves, key=lambda curve: -curve.mean[metric][-1])  # the legend reads as the lines end
+    # the legend reads as the lines end; those that never begin come last
+    ordered = sorted(curves, key=lambda curve: -np.nan_to_num(curve.mean[metric][-1], nan=-np.inf))
     alpha = min(0.15, 1.5 / len(curves))  # many bands on top of each other must not hide the lines
     for curve in ordered:
         color, style = _style(curve, agents)
@@ -160,6 +166,8 @@ def _draw(axes: Axes, curves: Sequence[Curve], agents: Sequence[str], metric: st
 
 def _final(value: float, metric: str) -> str:
     """Where a line ends, for the legend."""
+    if math.isnan(value):
+        return "no episode ended"
     if metric == "regret":
         return f"{value:,.0f}" if abs(value) >= 10.0 or value == 0.0 else f"{value:.2f}"
     if METRICS[metric].percent or abs(value) >= 100.0:
@@ -183,8 +191,10 @@ def _limits(curves: Sequence[Curve], metric: str, scale: float) -> tuple[float, 
     """
     learners = [curve for curve in curves if curve.agent_name not in REFERENCE_STYLES] or list(curves)
     shown = [*learners, *(curve for curve in curves if curve.agent_name in BEST_STYLES)]
-    low = scale * min(float(np.nanmin(curve.mean[metric])) for curve in shown)
-    high = scale * max(float(np.nanmax(curve.mean[metric])) for curve in shown)
+    values = scale * _known(shown, metric)
+    if not len(values):
+        return -1.0, 1.0
+    low, high = float(values.min()), float(values.max())
     if metric == "regret" and low >= 0.0:
         high = min(
             1.08 * high, 1.6 * float(np.quantile([curve.mean[metric].max() for curve in learners], 0.75))
@@ -192,9 +202,16 @@ def _limits(curves: Sequence[Curve], metric: str, scale: float) -> tuple[float, 
         return (-0.02 * high, high) if high > 0.0 else (-0.02, 1.0)
     if metric == "optimal":
         return -2.0, 102.0
-    if metric == "online_return":
-        most = high - scale * float(np.quantile([curve.mean[metric] for curve in learners], 0.25))
+    of_learners = scale * _known(learners, metric)
+    if metric == "online_return" and len(of_learners):
+        most = high - float(np.quantile(of_learners, 0.25))
         if high - low > 10.0 * most > 0.0:
             low = high - 4.0 * most
     room = 0.06 * (high - low) or 1.0
     return low - room, high + room
+
+
+def _known(curves: Sequence[Curve], metric: str) -> Floats:
+    """All that the lines show."""
+    values = np.concatenate([curve.mean[metric] for curve in curves])
+    return values[~np.isnan(values)]

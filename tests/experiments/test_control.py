@@ -46,6 +46,22 @@ def test_a_learner_at_the_cliff() -> None:
     assert cell.scores["steps_to_95"].max() < 30_000
 
 
+def test_before_a_member_has_finished_an_episode_its_curve_is_empty() -> None:
+    """An acrobot that swings at random is stopped after 500 steps; each member has two."""
+    cell = run_cell(
+        "naive_dqn",
+        "Acrobot-v1",
+        seeds=2,
+        steps=2000,
+        points=10,
+        agent_kwargs={"n_envs": 2, "net_arch": (4,)},
+    )
+    curve = cell.curves["online_return"]
+    assert np.isnan(curve[:4]).all()
+    assert not np.isnan(curve[5:]).any()
+    assert (curve[-1] < 0.0).all()
+
+
 def test_recording_does_not_disturb_learning() -> None:
     settings: dict[str, Any] = {"seeds": 3, "env_kwargs": CORNER}
     recorded: Any = make_agent("sarsa", "CandyMaze-v0", **settings)

@@ -194,6 +194,24 @@ def test_curves_carry_mean_and_interval() -> None:
     assert (curve.mean["regret"] < curve.high["regret"]).all()
 
 
+def test_a_line_begins_where_all_members_have_something_to_show(tmp_path: Path) -> None:
+    shown = np.array([[np.nan, np.nan, 3.0], [2.0, np.nan, 4.0], [2.0, 3.0, 4.0], [5.0, 6.0, 7.0]])
+    some, none = (
+        replace(one, curves={"online_return": curve})
+        for (_, one), curve in zip(CELLS[1:3], (shown, np.full_like(shown, np.nan)), strict=True)
+    )
+    curves = world_curves([(CELLS[1][0], some), (CELLS[2][0], none)])
+    np.testing.assert_array_equal(curves[0].mean["online_return"], [np.nan, np.nan, 3.0, 6.0])
+    assert np.isnan(curves[0].low["online_return"]).tolist() == [True, True, False, False]
+    assert np.isnan(curves[0].high["online_return"]).tolist() == [True, True, False, False]
+    bottom, top = _limits(curves, "online_return", 1.0)
+    assert 2.0 < bottom < 3.0
+    assert 6.0 < top < 7.0
+    for lines in (curves, curves[1:]):  # of the second world nothing is known at all
+        (path,) = plot_world(lines, ["ucb", "ucb1"], tmp_path)
+        assert path.stat().st_size > 10_000
+
+
 def test_slugs_are_names_of_files() -> None:
     assert slug("Bandit-v0(law=gaussian, arms=3)") == "Bandit-v0-law=gaussian-arms=3"
     assert slug("a/b: c\\d") == "a-b-c-d"
