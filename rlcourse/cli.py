@@ -82,7 +82,7 @@ def train(words: list[str]) -> None:
     )
     folder = options.out or cli_show.folder_name(learner, agent_kwargs, env_kwargs, options.seeds, steps)
     with output_folder(folder) as out:
-        cell = record(learner, steps, progress=_on_terminal())
+        cell = record(learner, steps, progress=True)
         learner.save(out)
     cli_show.trained(cell, out, as_json=options.json)
 
@@ -104,7 +104,7 @@ def evaluate(words: list[str]) -> None:
         from rlcourse.viewer.policy import save_policy_picture
 
         plot = save_policy_picture(agent, options.plot or Path(options.folder) / "policy.png")
-    returns = play(agent, options.episodes, progress=_on_terminal())
+    returns = play(agent, options.episodes, progress=True)
     cli_show.evaluated(agent, returns, plot, as_json=options.json)
 
 
@@ -124,7 +124,7 @@ def bench(words: list[str]) -> None:
         seeds=None if options.seeds is None else parse_seeds_flag(options.seeds),
         jobs=options.jobs,
         backend=options.backend,
-        progress=_on_terminal(),
+        progress=True,
     )
     cli_show.benched(report, as_json=options.json)
     if report.failures:
@@ -155,7 +155,7 @@ def watch(words: list[str]) -> None:
     options, agent_kwargs, env_kwargs = parse_watch(words)
     from rlcourse import cli_view
 
-    cli_view.watch_agent(options, agent_kwargs, env_kwargs, progress=_on_terminal())
+    cli_view.watch_agent(options, agent_kwargs, env_kwargs, progress=True)
 
 
 VERBS: dict[str, Callable[[list[str]], None]] = {
@@ -223,8 +223,3 @@ def _complain(text: str, code: int, *, debug: bool = False) -> int:
 
 def _code(end: SystemExit) -> int:
     return end.code if isinstance(end.code, int) else 0 if end.code is None else 1
-
-
-def _on_terminal() -> bool:
-    """Draw bars only where a person looks on."""
-    return sys.stderr.isatty()

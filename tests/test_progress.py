@@ -5,6 +5,7 @@ import sys
 import pytest
 
 from rlcourse import progress
+from rlcourse.cli import main
 
 
 @pytest.fixture
@@ -39,3 +40,22 @@ def test_not_asked_for_nothing_is_written(clock, capsys):
         clock.now += 100.0
         advance(4)
     assert capsys.readouterr() == ("", "")
+
+
+def test_the_command_line_writes_lines_to_a_file(monkeypatch, capsys, tmp_path):
+    monkeypatch.setattr(progress, "SECONDS_A_LINE", 0.0)
+    words = [
+        "--agent",
+        "ucb1",
+        "--env",
+        "Bandit-v0",
+        "--steps",
+        "200",
+        "--out",
+        str(tmp_path / "x"),
+        "--json",
+    ]
+    assert main(["train", *words]) == 0
+    out, lines = capsys.readouterr()
+    assert out.startswith("{")
+    assert lines.splitlines()[-1].startswith("ucb1 x 10: 200 of 200 after 0:")
