@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import gymnasium
 import numpy as np
@@ -27,6 +27,9 @@ class ControlAgent(Agent):
 
     n_actions: int
     """A."""
+    follows_account_alone: ClassVar[bool] = False
+    """Whether in `follow` all pieces are learned before the account of the first is shown."""
+
     first_action: int
 
     episodes: NDArray[np.int64]
@@ -74,7 +77,7 @@ class ControlAgent(Agent):
     def follow(self, lengths: Sequence[int], advance: Callable[[int], None]) -> Iterator[None]:
         """Learn in pieces, and give way after each of them, when the account stands as it stood then.
 
-        What the policy is in between is another matter: an agent may have learned all pieces before the first is shown.
+        What the policy and the worlds are in between is another matter, see `follows_account_alone`.
 
         Args:
             lengths: steps of each piece.

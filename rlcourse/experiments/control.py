@@ -18,7 +18,8 @@ Metrics:
 
 `return`, `gap`, `regret` and their optimum are undiscounted and under the time limit of the world. `optimal` is by the
 discount of the agent. All but the first three need a finite model, whose states are what is observed. In a world that changes
-all figures but the regret are of the world as each member leaves it.
+all figures but the regret are of the world as each member leaves it. `steps_to_95` and `regret` need an agent whose policy and
+worlds can be looked at while it learns.
 """
 
 from __future__ import annotations
@@ -67,8 +68,9 @@ def record_control(
     shown = np.full(learner.size, np.nan)
     exact = Yardsticks.of(learner)
     changes = exact is not None and exact.changes
+    on_the_way = None if learner.follows_account_alone else exact
     grain = -(-len(checkpoints) // CHECKS)
-    if changes:
+    if changes and on_the_way is not None:
         curves["regret"] = np.empty((len(checkpoints), learner.size))
     with progress_bar(steps, f"{learner.name} x {learner.size}", show=progress) as advance:
         pieces = learner.follow(np.diff(checkpoints, prepend=0).tolist(), advance)
@@ -77,14 +79,16 @@ def record_control(
             next(pieces)
             shown = _mean_return(learner, episodes, earned, shown)
             curves["online_return"][place] = shown
-            if exact is not None and changes:  # the clairvoyant of the span that has just passed
-                regret += (learner.episodes - episodes) * exact.best - (learner.earned - earned)
+            if on_the_way is not None and changes:  # the clairvoyant of the span that has just passed
+                regret += (learner.episodes - episodes) * on_the_way.best - (learner.earned - earned)
                 curves["regret"][place] = regret
-                exact = Yardsticks.of(learner, exact)
-            elif exact is not None and waiting.any() and (place % grain == 0 or point == steps):
-                fine = waiting & exact.is_enough(learner)
+                on_the_way = Yardsticks.of(learner, on_the_way)
+            elif on_the_way is not None and waiting.any() and (place % grain == 0 or point == steps):
+                fine = waiting & on_the_way.is_enough(learner)
                 reached[fine] = point
                 waiting &= ~fine
+    if changes:  # as the members leave it
+        exact = Yardsticks.of(learner, on_the_way or exact)
     played = play(learner, EPISODES)
     scores = {
         "return": played.returns.mean(axis=1),
@@ -102,9 +106,9 @@ def record_control(
         best = best_of_levels(learner, {**learner.env_kwargs, **unseen}) if unseen else None
         if best is not None:
             optimum["test_return"] = np.full(learner.size, best)
-        if changes:
+        if "regret" in curves:
             scores["regret"] = regret.copy()
-        else:
+        if not changes:
             optimum["online_return"] = exact.best.copy()
         for metric, best in (("gap", 0.0), ("optimal", 1.0), ("distance", 0.0), ("regret", 0.0)):
             if metric in scores:
@@ -112,7 +116,7 @@ def record_control(
         won = None if changes else _win_rate(learner)
         if won is not None:
             scores["win_rate"] = won
-        if not changes and "gap" in scores and exact.has_total:
+        if on_the_way is not None and not changes and "gap" in scores and exact.has_total:
             scores["steps_to_95"] = reached
     return Cell(
         agent=learner.name,

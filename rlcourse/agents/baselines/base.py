@@ -57,6 +57,7 @@ class SB3Agent(ControlAgent):
 
     config_class = SB3Config
     one_by_one = True
+    follows_account_alone = True
     algorithm: ClassVar[str]
     """`module:class` of the model."""
 

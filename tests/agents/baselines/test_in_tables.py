@@ -48,6 +48,25 @@ def test_a_cell():
     np.testing.assert_allclose(cell.scores["online_return"], earned / episodes)
 
 
+def test_what_would_need_a_look_while_it_learns_is_left_out():
+    """All is learned before the account is shown: a look in between would be one at the end."""
+    cell = run_cell(
+        "sb3:ppo", "CandyMaze-v0", seeds=1, steps=128, agent_kwargs=SHORT, env_kwargs=WORLD, points=4
+    )
+    assert "gap" in cell.scores
+    assert "steps_to_95" not in cell.scores
+    assert "steps_to_95" in run_cell("random", "CandyMaze-v0", seeds=1, steps=128, env_kwargs=WORLD).scores
+    moving = {"drift": "jump", "drift_every": 10, "drift_unit": "steps", "max_steps": 12}
+    twins = {
+        name: run_cell(name, "CandyMazeDrift-v0", seeds=1, steps=64, agent_kwargs=settings, env_kwargs=moving)
+        for name, settings in (("sb3:ppo", {**SHORT, "vec_env": "native"}), ("random", {}))
+    }
+    assert "regret" in twins["random"].scores
+    assert "regret" not in {**twins["sb3:ppo"].scores, **twins["sb3:ppo"].curves, **twins["sb3:ppo"].optimum}
+    # the world has its own random numbers, so after as many steps both leave the same one
+    assert twins["sb3:ppo"].optimum["return"] == twins["random"].optimum["return"]
+
+
 def test_the_command_line(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     words = "train --agent sb3:a2c --env CandyMaze-v0 --seeds 1 --steps 60 --agent.net-arch 8 --env.max-steps 10 --json"
