@@ -10,6 +10,8 @@
 
 What outputs `[S, n, ..., K]` mean, follows from the targets, as in `rlcourse.nn.losses`: classes `[n, ...]`, with a number for
 each or with one number that is positive for class 1; labels 0 or 1 of the outputs' shape; numbers.
+
+A member that has diverged, whose outputs are not all finite, has no measure: NaN, and the others keep theirs.
 """
 
 from __future__ import annotations
@@ -33,20 +35,35 @@ class Judged:
     Args:
         output: `[n, ..., K]`.
         target: `[n, ...]` or `[n, ..., K]`.
-        weight: `[n, ...]`, how much each item counts.
+        weight: `[n]` or `[n, ...]`, how much each row or item counts.
+
+    Raises:
+        UsageError: shapes that do not fit, or a class that has no output.
     """
 
     def __init__(self, output: Array, target: Array, weight: Array | None) -> None:
         k = output.shape[-1]
+        items = output.shape[:-1]
         self.output = output.reshape(-1, k)
-        self.weight = None if weight is None else weight.reshape(-1)
+        self.diverged = not np.isfinite(self.output).all()
         self.numbers = target.dtype.kind == "f"
         alike = target.shape == output.shape
-        if not alike and target.shape != output.shape[:-1]:
-            raise ValueError(f"targets {list(target.shape)} do not fit to outputs {list(output.shape)}")
+        if not alike and target.shape != items:
+            raise UsageError(f"targets {list(target.shape)} do not fit to outputs {list(output.shape)}")
+        self.weight = None
+        if weight is not None:
+            if not 1 <= weight.ndim <= len(items) or weight.shape != items[: weight.ndim]:
+                raise UsageError(f"weights {list(weight.shape)} do not fit to outputs {list(output.shape)}")
+            over = weight.reshape(*weight.shape, *(1,) * (len(items) - weight.ndim))
+            self.weight = np.broadcast_to(over, items).reshape(-1)
         self.labels = alike and k > 1 and not self.numbers
         self.target = target.reshape(-1, k) if self.labels or (self.numbers and alike) else target.reshape(-1)
         self.two = k == 1 or (k == 2 and not self.labels)
+        if not self.numbers and target.size:
+            low, high, most = int(target.min()), int(target.max()), 1 if self.labels else max(k, 2) - 1
+            if not 0 <= low <= high <= most:
+                what = "labels" if self.labels else "classes"
+                raise UsageError(f"the {what} of the targets are {low} to {high}, expected 0 to {most}")
 
     @property
     def decision(self) -> Array:
@@ -106,7 +123,9 @@ def _of_numbers(name: str) -> Callable[[Judged], float]:
         if name == "r2_score" and len(one.target) < 2:
             return math.nan
         target = one.target if one.target.ndim == 2 else one.target[:, None]
-        return float(getattr(metrics, name)(target, one.output, sample_weight=one.weight))
+        # in float64, in which the square of what float32 holds is finite
+        outputs = one.output.astype(np.float64)
+        return float(getattr(metrics, name)(target, outputs, sample_weight=one.weight))
 
     return measured
 
@@ -139,20 +158,20 @@ def check_metric(name: str) -> str:
 def measure(
     name: str, output: ArrayLike, target: ArrayLike, weight: ArrayLike | None = None, *, shared: bool = True
 ) -> NDArray[np.float64]:
-    """A metric of every member, `[S]`; NaN where it is not defined.
+    """A metric of every member, `[S]`; NaN where it is not defined, and of a member whose outputs are not all finite.
 
     Args:
         name: one of `METRICS`.
         output: `[S, n, ..., K]`.
         target: the same for all members, `[n, ...]`; with `shared=False`, `[S, n, ...]`.
-        weight: as the targets: how much each item counts.
+        weight: how much each row `[n]` counts, or each item `[n, ...]`; with `shared=False`, led by S.
         shared: see `target`.
 
     Raises:
-        UsageError: an unknown metric, or one that does not suit the targets.
+        UsageError: an unknown metric, one that does not suit the targets, shapes that do not fit, or a class without output.
     """
     metric = METRICS[check_metric(name)]
-    members = np.asarray(output)
+    members = _outputs(output)
     found = np.empty(len(members))
     for k, judged in enumerate(_judge(members, np.asarray(target), weight, shared)):
         if judged.numbers != (name in NUMBERS):
@@ -160,7 +179,7 @@ def measure(
                 f"{name} is of {'numbers' if name in NUMBERS else 'classes'}, and the targets are {target_kind(judged)}"
             )
         unseen = judged.weight is not None and not judged.weight.any()
-        found[k] = math.nan if unseen else metric(judged)
+        found[k] = math.nan if unseen or judged.diverged else metric(judged)
     return found
 
 
@@ -176,21 +195,38 @@ def confusion_matrix(output: ArrayLike, target: ArrayLike, *, shared: bool = Tru
         output: `[S, n, ..., K]`; of one number, K is 2.
         target: classes `[n, ...]`; with `shared=False`, `[S, n, ...]`.
         shared: see `target`.
+
+    Returns:
+        The counts; of a member whose outputs are not all finite, zeros, since it takes nothing for anything.
+
+    Raises:
+        UsageError: targets that are no classes, a class that has no output, or shapes that do not fit.
     """
     from sklearn import metrics
 
-    members = np.asarray(output)
+    members = _outputs(output)
     k = max(members.shape[-1], 2)
-    return np.stack(
-        [
-            metrics.confusion_matrix(one.target, one.decision, labels=range(k))
-            for one in _judge(members, np.asarray(target), None, shared)
-        ]
-    )
+    found = np.zeros((len(members), k, k), np.int64)
+    for counts, one in zip(found, _judge(members, np.asarray(target), None, shared), strict=True):
+        if one.numbers or one.labels:
+            raise UsageError(f"a confusion matrix is of classes, and the targets are {target_kind(one)}")
+        if not one.diverged:
+            counts[:] = metrics.confusion_matrix(one.target, one.decision, labels=range(k))
+    return found
+
+
+def _outputs(output: ArrayLike) -> Array:
+    members = np.asarray(output)
+    if members.ndim < 3:
+        raise UsageError(f"outputs must be [S, n, ..., K], got {list(members.shape)}")
+    return members
 
 
 def _judge(output: Array, target: Array, weight: ArrayLike | None, shared: bool) -> list[Judged]:
     weights = None if weight is None else np.asarray(weight)
+    for name, array in (("targets", target), ("weights", weights)):
+        if not shared and array is not None and len(array) != len(output):
+            raise UsageError(f"{name} of {len(array)} members for outputs of {len(output)}")
     if shared:
         return [Judged(one, target, weights) for one in output]
     return [Judged(one, target[k], None if weights is None else weights[k]) for k, one in enumerate(output)]

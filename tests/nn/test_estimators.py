@@ -185,6 +185,16 @@ def test_one_row_of_inputs_decides_nothing_by_itself() -> None:
     np.testing.assert_allclose(model.coef[0], theirs.coef_.T, atol=1e-4)
 
 
+def test_the_score_of_a_member_that_diverged_is_nan() -> None:
+    """An SVM whose weights are no numbers would say class 0 of everything, and be right about half of it."""
+    for name, data in (("linear_regression", NUMBERS), ("linear_svm", TWO)):
+        model = make_estimator(name, seeds=2, ridge=[0.0, 1e10])
+        model.fit(data, optimiser="sgd", learning_rate=[0.05, 1e8], epochs=50)
+        score = model.score(data)
+        assert score[0] > 0.5
+        assert np.isnan(score[1])
+
+
 def test_refused() -> None:
     for name, options, words in (
         ("ridge", {}, "ridge_regression"),

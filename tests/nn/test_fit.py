@@ -271,6 +271,23 @@ def test_no_member_touches_another() -> None:
         assert torch.equal(value[[0, 2]], weights(shaken)[name][[0, 2]])
 
 
+@pytest.mark.parametrize(("loss", "metric"), [("squared", "r2"), ("logistic", "roc_auc"), ("logistic", "f1")])
+def test_a_member_that_diverges_in_a_sweep_has_no_measure(loss: str, metric: str) -> None:
+    target = Y if loss == "squared" else (Y > 0).astype(int)
+    data = Dataset(X, target)
+    settings: dict[str, Any] = {
+        "loss": loss,
+        "metrics": [metric],
+        "optimiser": "sgd",
+        "epochs": 4,
+        "ridge": 1e-3,
+    }
+    result = fit(network([0, 1]), data, data, learning_rate=[1e-2, 1e30], **settings)
+    alone = fit(network([0]), data, data, learning_rate=1e-2, **settings)
+    assert np.isnan(result.metrics[metric][-1, 1])
+    np.testing.assert_allclose(result.metrics[metric][:, 0], alone.metrics[metric][:, 0], rtol=1e-4)
+
+
 def test_rows_without_weight_are_not_learned_from() -> None:
     counts = np.zeros(len(TRAIN), np.float32)
     counts[:20] = 1.0

@@ -89,11 +89,64 @@ def test_time_is_flattened() -> None:
     np.testing.assert_allclose(measure("accuracy", output, target, weight), expected)
 
 
+@pytest.mark.parametrize("wrong", [np.nan, np.inf])
+@pytest.mark.parametrize("kind", TARGETS)
+@pytest.mark.parametrize("name", METRICS)
+def test_a_member_that_diverged_has_no_measure_and_the_others_keep_theirs(
+    name: str, kind: str, wrong: float
+) -> None:
+    output, target = TARGETS[kind]
+    if (kind == "numbers") != (name in NUMBERS):
+        return
+    shaken = output.copy()
+    shaken[1, 3] = wrong
+    found, expected = measure(name, shaken, target), measure(name, output, target)
+    assert np.isnan(found[1])
+    np.testing.assert_array_equal(found[[0, 2]], expected[[0, 2]])
+
+
+def test_who_diverged_took_nothing_for_anything() -> None:
+    output = np.array([[[1.0, 2.0], [2.0, 1.0]], [[np.nan, np.nan], [1.0, 0.0]]])
+    assert confusion_matrix(output, np.array([1, 0])).tolist() == [[[1, 0], [0, 1]], [[0, 0], [0, 0]]]
+
+
+def test_large_numbers_of_float32_do_not_overflow() -> None:
+    output = np.full((1, 3, 1), 1e30, np.float32)
+    assert measure("mean_squared_error", output, np.zeros(3, np.float32))[0] == pytest.approx(1e60)
+
+
+def test_a_weight_of_a_row_is_that_of_all_its_steps() -> None:
+    output, target = RNG.normal(size=(2, 10, 5, 3)), RNG.integers(3, size=(10, 5))
+    weight = RNG.random(10)
+    each = np.repeat(weight[:, None], 5, axis=1)
+    np.testing.assert_array_equal(
+        measure("accuracy", output, target, weight), measure("accuracy", output, target, each)
+    )
+
+
 def test_refused() -> None:
     with pytest.raises(UsageError, match="did you mean accuracy"):
         measure("acuracy", np.zeros((1, 2, 1)), np.zeros(2, int))
-    with pytest.raises(ValueError, match="do not fit"):
-        measure("accuracy", np.zeros((1, 2, 1)), np.zeros(3, int))
+    three = np.zeros((2, 5, 3))
+    for output, target, options, words in (
+        (np.zeros((1, 2, 1)), np.zeros(3, int), {}, "do not fit"),
+        (three, np.zeros((4, 5), int), {"shared": False}, "targets of 4 members for outputs of 2"),
+        (three, np.full(5, 3), {}, "classes of the targets are 3 to 3, expected 0 to 2"),
+        (three[:, :, :1], np.full(5, -1), {}, "classes of the targets are -1 to -1, expected 0 to 1"),
+        (three, np.full((5, 3), 2), {}, "labels of the targets are 2 to 2, expected 0 to 1"),
+        (three, np.zeros(5, int), {"weight": np.ones((5, 3))}, r"weights \[5, 3\] do not fit"),
+        (np.zeros((2, 5)), np.zeros(5, int), {}, r"outputs must be \[S, n, ..., K\]"),
+    ):
+        with pytest.raises(UsageError, match=words) as caught:
+            measure("accuracy", output, target, **options)
+        assert "\n" not in str(caught.value)
+    for target, words in (
+        (np.array([0.0, 1, 2, 0, 0]), "of classes, and the targets are numbers"),
+        (np.zeros((5, 3), int), "of classes, and the targets are labels"),
+        (np.array([0, 1, 2, 3, 7]), "are 0 to 7, expected 0 to 2"),
+    ):
+        with pytest.raises(UsageError, match=words):
+            confusion_matrix(three, target)
     with pytest.raises(UsageError, match="two members or more"):
         squared_decomposition(np.zeros((1, 4)), np.zeros(4))
     with pytest.raises(UsageError, match="do not fit"):
