@@ -134,7 +134,8 @@ def fit(
         data: what is learned from, shared by all members or with parts of S members.
         validation: what early stopping, best weights and metrics look at.
         seeds: S of them, which decide on the order of the rows and on augmentations; `None` is 0 .. S-1.
-        checkpoint: a folder where it is written down how far it is. One that holds the same task already is gone on from.
+        checkpoint: a folder where it is written down how far it is. One that holds the same task already is gone on from:
+            the same data, settings and network with the same first weights, and at least as many `epochs`.
         checkpoint_every: epochs between two writings.
         progress: draw a bar with the time that is left.
         settings: fields of `FitConfig`.

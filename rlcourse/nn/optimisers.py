@@ -41,7 +41,7 @@ class Optimiser:
         options: further options of the torch class (`weight_decay`, `betas`, `eps`, `momentum` ...).
 
     Raises:
-        UsageError: an unknown name, or an option that the class refuses.
+        UsageError: an unknown name, an option that the class refuses, or nothing that learns.
     """
 
     def __init__(
@@ -57,11 +57,13 @@ class Optimiser:
         if name not in OPTIMISERS:
             raise UsageError(did_you_mean(str(name), OPTIMISERS, kind="optimiser"))
         self.parameters = [parameter for parameter in parameters if parameter.requires_grad]
+        if not self.parameters:
+            raise UsageError("there is nothing to learn: all weights are frozen")
         self.max_grad_norm = max_grad_norm
         kind, preset = OPTIMISERS[name]
         if kind in FUSED:
             preset = {**preset, "fused": True}
-        self._block = Block(self.parameters) if joined and self.parameters else None
+        self._block = Block(self.parameters) if joined else None
         self._written: list[Tensor] | None = None
         moved = self.parameters if self._block is None else [self._block.weights]
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from rlcourse.errors import StorageError, UsageError
 from rlcourse.nn.data import Dataset, batches
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from rlcourse.nn.fit import FitConfig
 
 Array = NDArray[Any]
-CHECKPOINT = Kind("fit")
+CHECKPOINT = Kind("fit", 2)
 ROWS = 4096
 """Rows that are predicted at once, so that the outputs of all layers fit into memory."""
 
@@ -85,6 +86,7 @@ class Trainer:
         self.epochs = np.zeros(size, np.int64)
         self.stopped = np.zeros(size, np.bool_)
         self.kept = self.state()
+        self.first = digest_of(self.kept)
         self._all: tuple[Tensor, Tensor, Tensor | None] | None = None
 
     def _try_out(self, name: str, part: Dataset) -> None:
@@ -214,6 +216,8 @@ class Trainer:
             "data": self.data.digest(),
             "validation": None if self.validation is None else self.validation.digest(),
             "weights": {name: list(value.shape) for name, value in self.kept.items()},
+            "network": describe(self.model),
+            "frozen": [name for name, value in self.model.named_parameters() if not value.requires_grad],
         }
         normal: dict[str, Any] = json.loads(json.dumps(task))  # as it will be read: no tuples
         return normal
@@ -225,7 +229,7 @@ class Trainer:
             arrays.update({f"{lead}/{name}": value.cpu().numpy() for name, value in tensors.items()})
         arrays.update({f"optimiser/{name}": value for name, value in self.optimiser.get_arrays().items()})
         arrays.update({f"curves/{name}": value for name, value in self.curves().items()})
-        manifest = {"task": self._task(), "epoch": self.epoch, "step": self.step}
+        manifest = {"task": self._task(), "first": self.first, "epoch": self.epoch, "step": self.step}
         write_folder(CHECKPOINT, folder, manifest, arrays)
 
     def _own(self) -> dict[str, Array]:
@@ -243,7 +247,7 @@ class Trainer:
         """Go on from what is written there, if anything is.
 
         Raises:
-            UsageError: it is of another task, and the message says by which setting.
+            UsageError: it is of another task, and the message says by which setting; or further than what is asked for.
             StorageError: it is truncated or altered.
         """
         if not (folder / CHECKPOINT.manifest).exists():
@@ -254,12 +258,9 @@ class Trainer:
             raise StorageError(f"{folder / CHECKPOINT.manifest} does not say what was fitted")
         for name, value in ours.items():
             if said.get(name) != value:
-                was = (
-                    ""
-                    if name in ("data", "validation", "weights")
-                    else f" ({said.get(name)!r}, now {value!r})"
+                raise UsageError(
+                    f"{folder} holds a fit with {_other(name, said.get(name), value)}: name another folder"
                 )
-                raise UsageError(f"{folder} holds a fit with other {name}{was}: name another folder")
         epoch, step = manifest.get("epoch"), manifest.get("step")
         if not isinstance(epoch, int) or not isinstance(step, int):
             raise StorageError(f"{folder / CHECKPOINT.manifest} does not say how far it is")
@@ -278,8 +279,20 @@ class Trainer:
                 raise StorageError(
                     f"{folder}: the curve {name!r} is {list(curve.shape)}, expected {epoch} epochs"
                 )
+        first = manifest.get("first")
+        # the weights that it began with, or those that it had come to: in a notebook, the same network is fitted further
+        known = (first, *(digest_of(_tensors(arrays, lead)) for lead in ("model/", "kept/")))
+        if self.first not in known:
+            raise UsageError(
+                f"{folder} holds a fit with other first weights: name another folder, or draw them from the same seeds"
+            )
+        if epoch > self.config.epochs:
+            raise UsageError(
+                f"{folder} holds a fit of {epoch} epochs, which is more than epochs={self.config.epochs}: "
+                f"name another folder, or ask for at least {epoch}"
+            )
         self.optimiser.set_arrays(_under(arrays, "optimiser/"))  # checks before it changes anything
-        self.epoch, self.step = epoch, step
+        self.epoch, self.step, self.first = epoch, step, str(first)
         self.model.load_state_dict(_tensors(arrays, "model/"))
         self.kept = {name: value.to(self.device) for name, value in _tensors(arrays, "kept/").items()}
         self.history = {name: list(curve) for name, curve in curves.items()}
@@ -321,6 +334,51 @@ def spread(array: Array, data: Dataset, rows: slice, size: int, device: torch.de
         return to_tensor(array[:, rows], device)
     tensor = to_tensor(array[rows], device)
     return tensor.expand(size, *tensor.shape)
+
+
+def describe(model: nn.Module) -> list[str]:
+    """What a network is made of: a line for every part, with its name, its kind and its settings."""
+    found = []
+    for name, part in model.named_modules():
+        settings = {
+            key: value
+            for key, value in sorted(vars(part).items())
+            if key != "training" and not key.startswith("_") and _is_plain(value)
+        }
+        said = ", ".join(f"{key}={value!r}" for key, value in settings.items())
+        found.append(f"{name or 'network'}: {type(part).__name__}({said})")
+    return found
+
+
+def digest_of(state: dict[str, Tensor]) -> str:
+    """A fingerprint of weights and buffers."""
+    found = hashlib.sha256()
+    for name, value in sorted(state.items()):
+        array = np.ascontiguousarray(value.detach().cpu().numpy())
+        found.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
+        found.update(array.tobytes())
+    return found.hexdigest()
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, (tuple, list)):
+        return all(_is_plain(one) for one in value)
+    return value is None or isinstance(value, (bool, int, float, str))
+
+
+def _other(name: str, was: Any, now: Any) -> str:
+    """What is another one in a task, and how it differs where that can be said in a few words."""
+    if name in ("data", "validation", "weights"):
+        return f"other {name}"
+    if name == "frozen":
+        return f"other frozen weights ({was!r}, now {now!r})"
+    if name == "network":
+        lines = list(was) if isinstance(was, list) else []
+        for before, after in zip(lines, now, strict=False):
+            if before != after:
+                return f"another network ({before!r}, now {after!r})"
+        return "another network"
+    return f"other {name} ({was!r}, now {now!r})"
 
 
 def _under(arrays: dict[str, Array], lead: str) -> dict[str, Array]:

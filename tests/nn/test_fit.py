@@ -20,6 +20,7 @@ from rlcourse.nn.metrics import measure
 from rlcourse.nn.optimisers import Optimiser
 from rlcourse.nn.stack import Sequential
 from rlcourse.nn.trainer import CHECKPOINT
+from rlcourse.nn.transfer import freeze
 from rlcourse.storage import read_folder, write_folder
 from rlcourse.streams import Streams
 
@@ -211,12 +212,34 @@ def test_more_epochs_go_on_from_a_checkpoint(tmp_path: Path) -> None:
     unbroken = network(range(3))
     expected = fit(unbroken, TRAIN, VALIDATION, epochs=9, **BUSY)
     fit(network(range(3)), TRAIN, VALIDATION, epochs=4, checkpoint=tmp_path, **BUSY)
-    model = network([5, 6, 7])  # of other weights, which do not matter
+    model = network(range(3))
     assert_same_results(fit(model, TRAIN, VALIDATION, epochs=9, checkpoint=tmp_path, **BUSY), expected)
     assert_equal(weights(model), weights(unbroken))
     again = network(range(3))  # nothing is left to do
     assert_same_results(fit(again, TRAIN, VALIDATION, epochs=9, checkpoint=tmp_path, **BUSY), expected)
     assert_equal(weights(again), weights(unbroken))
+
+
+def test_the_same_network_is_fitted_further_where_it_stands(tmp_path: Path) -> None:
+    """In a notebook, the network is not built anew: it has the weights that the folder holds."""
+    model, unbroken = network(range(3)), network(range(3))
+    fit(model, TRAIN, VALIDATION, epochs=4, checkpoint=tmp_path, **BUSY)
+    fit(model, TRAIN, VALIDATION, epochs=6, checkpoint=tmp_path, **BUSY)
+    found = fit(model, TRAIN, VALIDATION, epochs=9, checkpoint=tmp_path, **BUSY)
+    assert_same_results(found, fit(unbroken, TRAIN, VALIDATION, epochs=9, **BUSY))
+    assert_equal(weights(model), weights(unbroken))
+    again = network(range(3))  # and it still knows with which weights it began
+    assert_same_results(fit(again, TRAIN, VALIDATION, epochs=9, checkpoint=tmp_path, **BUSY), found)
+
+
+def test_fewer_epochs_than_a_checkpoint_has_are_refused(tmp_path: Path) -> None:
+    fit(network(range(3)), TRAIN, epochs=4, checkpoint=tmp_path, **BUSY)
+    model = network(range(3))
+    before = weights(model)
+    with pytest.raises(UsageError, match="a fit of 4 epochs, which is more than epochs=2") as caught:
+        fit(model, TRAIN, epochs=2, checkpoint=tmp_path, **BUSY)
+    assert "\n" not in str(caught.value)
+    assert_equal(before, weights(model))
 
 
 def test_a_checkpoint_of_another_task_or_a_broken_one_is_refused(tmp_path: Path) -> None:
@@ -233,13 +256,22 @@ def test_a_checkpoint_of_another_task_or_a_broken_one_is_refused(tmp_path: Path)
     again("other data", data=VALIDATION)
     again("other weights", model=network(range(3), hidden=8))
     again("other optimiser ", optimiser="rmsprop")
+    again("other first weights", model=network([5, 6, 7]))
+    again("another network .*p=0.2.*p=0.3", model=network(range(3), dropout=0.3))
+    activated = Sequential(*(nn.ReLU() if isinstance(part, nn.Tanh) else part for part in network(range(3))))
+    again("another network .*Tanh.*ReLU", model=activated)
+    frozen = network(range(3))
+    freeze(frozen, "parts.0.*")
+    again(r"other frozen weights \(\[\], now \['parts.0.weight', 'parts.0.bias'\]\)", model=frozen)
+    freeze(frozen, "*")
+    again("nothing to learn: all weights are frozen", model=frozen)
     file = next(tmp_path.glob("arrays-*"))
     blob = file.read_bytes()
     file.write_bytes(blob[:-1] + bytes([blob[-1] ^ 1]))
     again("truncated or altered")
     file.write_bytes(blob)
     manifest, arrays = read_folder(CHECKPOINT, tmp_path)
-    task = {name: manifest[name] for name in ("task", "epoch", "step")}
+    task = {name: manifest[name] for name in ("task", "first", "epoch", "step")}
     for wrong, words in (
         ({**arrays, "order": arrays["order"][:2]}, "'order' is uint64 .2., expected"),
         ({name: value for name, value in arrays.items() if name != "kept/parts.0.bias"}, "bias' is missing"),
@@ -299,7 +331,10 @@ def test_rows_without_weight_are_not_learned_from() -> None:
         torch.testing.assert_close(value, weights(same)[name], rtol=1e-4, atol=1e-6)
 
 
-def test_fitting_leaves_global_chance_alone(capsys: pytest.CaptureFixture[str]) -> None:
+def test_fitting_leaves_global_chance_alone(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rlcourse.progress.SECONDS_A_LINE", 0.0)  # of a stderr that is no terminal
     before = torch.get_rng_state()
     fit(network([0]), TRAIN, epochs=2, progress=True, **BUSY)
     assert torch.equal(before, torch.get_rng_state())
