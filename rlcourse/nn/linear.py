@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from rlcourse.errors import UsageError
 from rlcourse.nn.initialise import draw_weights
 from rlcourse.nn.stack import Stacked
 from rlcourse.streams import Streams
@@ -69,6 +70,8 @@ class Linear(Stacked):
 
 def affine(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """The product x W + b, `[S, B, ..., in]` by `[S, in, out]` and `[S, 1, out]`."""
+    if x.dim() < 3:
+        raise UsageError(f"inputs must be [S, B, ..., {weight.shape[1]}], got {list(x.shape)}")
     rows = x if x.dim() == 3 else x.reshape(x.shape[0], -1, x.shape[-1])
     if is_narrow(rows, weight) and not torch.compiler.is_compiling():
         y = _Narrow.apply(rows, weight)

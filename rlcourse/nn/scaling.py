@@ -65,7 +65,12 @@ class Normalise(Stacked):
         return one
 
     def forward(self, x: Tensor) -> Tensor:
-        """`[S, B, ...]` in and out."""
+        """`[S, B, ...]` in and out.
+
+        Raises:
+            UsageError: inputs of another shape than what it was fitted to, which torch might broadcast without a word.
+        """
+        _check_shape(x.shape[2:], self.shift.shape[2:])
         return (x - self.shift) / self.scale
 
     def member(self, k: int) -> nn.Module:
@@ -83,4 +88,12 @@ class _Normalise(nn.Module):
         self.register_buffer("scale", scale)
 
     def forward(self, x: Tensor) -> Tensor:
+        _check_shape(x.shape[1:], self.shift.shape[1:])
         return (x - self.shift) / self.scale
+
+
+def _check_shape(shape: Sequence[int], fitted: Sequence[int]) -> None:
+    """Refuse inputs of another shape; an axis of length 1 shares its statistics."""
+    alike = len(shape) == len(fitted)
+    if not alike or any(side not in (1, length) for side, length in zip(fitted, shape, strict=True)):
+        raise UsageError(f"normalisation was fitted to inputs {list(fitted)}, and these are {list(shape)}")

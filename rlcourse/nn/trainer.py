@@ -17,8 +17,11 @@ from rlcourse.errors import StorageError, UsageError
 from rlcourse.nn.data import Dataset, batches
 from rlcourse.nn.losses import penalty, per_member
 from rlcourse.nn.metrics import measure
+from rlcourse.nn.network import Network
 from rlcourse.nn.optimisers import Optimiser
-from rlcourse.nn.stack import Stacked
+from rlcourse.nn.parts import Shape
+from rlcourse.nn.scaling import Normalise
+from rlcourse.nn.stack import Sequential, Stacked
 from rlcourse.storage import Kind, read_folder, write_folder
 from rlcourse.streams import Streams
 
@@ -92,13 +95,7 @@ class Trainer:
     def _try_out(self, name: str, part: Dataset) -> None:
         """One row through the model and the loss, so that what does not fit is said before anything is learned."""
         row = part.take(np.zeros(1, np.int64))
-        try:
-            output = predict(self.model, row)
-        except (RuntimeError, IndexError) as error:
-            why = str(error).splitlines()[0]
-            raise UsageError(
-                f"the model does not take the inputs {list(part.shape)} of {name}: {why}"
-            ) from error
+        output = outputs_of(self.model, row, f" of {name}")
         _, target, weight = self._whole(row, slice(None))
         k = max(output.shape[-1], 2)
         if target.dtype == torch.int64 and target.shape != output.shape:
@@ -306,17 +303,54 @@ def predict(model: Stacked, data: Dataset | Array) -> Tensor:
     Args:
         model: a stack.
         data: a dataset, or inputs `[n, ...]` that all members share.
+
+    Raises:
+        UsageError: inputs that the model does not take.
     """
-    shared = data if isinstance(data, Dataset) else Dataset(data, np.zeros(len(data), np.int64))
+    if not isinstance(data, Dataset):
+        data = Dataset(data, np.zeros(np.shape(data)[:1], np.int64))
+    return outputs_of(model, data)
+
+
+def outputs_of(model: Stacked, shared: Dataset, what: str = "") -> Tensor:
+    """See `predict`; `what` says in an error whose the inputs are."""
+    taken = _taken_by(model)
+    if taken is not None and not _may_take(taken, shared.shape):
+        sides = ", ".join("T" if side is None else str(side) for side in taken)
+        raise UsageError(
+            f"the model does not take the inputs {list(shared.shape)}{what}: it was built for [{sides}]"
+        )
     device = next(model.parameters()).device
     was, outputs = model.training, []
     model.eval()
-    with torch.no_grad():
-        for start in range(0, len(shared), ROWS):
-            rows = slice(start, start + ROWS)
-            outputs.append(model(spread(shared.x, shared, rows, model.size, device)))
-    model.train(was)
+    try:
+        with torch.no_grad():
+            for start in range(0, len(shared), ROWS):
+                rows = slice(start, start + ROWS)
+                outputs.append(model(spread(shared.x, shared, rows, model.size, device)))
+    except torch.OutOfMemoryError:
+        raise
+    except (RuntimeError, IndexError, ValueError) as error:
+        why = str(error).partition("\n")[0]
+        raise UsageError(f"the model does not take the inputs {list(shared.shape)}{what}: {why}") from error
+    finally:
+        model.train(was)
     return torch.cat(outputs, dim=1)
+
+
+def _taken_by(model: Stacked) -> Shape | None:
+    """The shape of a sample that the model was built for, where it says it."""
+    parts = [model] if isinstance(model, Network) or not isinstance(model, Sequential) else list(model)
+    first = next((part for part in parts if not isinstance(part, Normalise)), None)
+    return first.n_in if isinstance(first, Network) else None
+
+
+def _may_take(taken: Shape, shape: tuple[int, ...]) -> bool:
+    """Whether the last axes are those; there may be others before them, as of time."""
+    last = shape[len(shape) - len(taken) :]
+    return len(shape) >= len(taken) and all(
+        side in (None, length) for side, length in zip(taken, last, strict=True)
+    )
 
 
 def to_tensor(array: Array, device: torch.device) -> Tensor:

@@ -195,6 +195,25 @@ def test_the_score_of_a_member_that_diverged_is_nan() -> None:
         assert np.isnan(score[1])
 
 
+@pytest.mark.parametrize("name", ["mlp_regressor", "ridge_regression"])
+@pytest.mark.parametrize("normalise", [False, True])
+def test_inputs_of_another_width_are_refused(name: str, normalise: bool) -> None:
+    """Torch would broadcast one feature to four, and a single row to a row for every member."""
+    options: dict[str, Any] = {"solver": "closed_form"} if name == "ridge_regression" else {}
+    model = make_estimator(name, seeds=2, normalise=normalise, **options)
+    model.fit(NUMBERS) if options else model.fit(NUMBERS, epochs=1)
+    for x in (X[:, :1], X[:, :3], np.zeros((3, 5)), X[0], np.zeros((3, 4, 1))):
+        with pytest.raises(UsageError, match=r"does not take the inputs .*built for \[4\]") as caught:
+            model.predict(x)
+        assert "\n" not in str(caught.value)
+    with pytest.raises(UsageError, match="does not take the inputs"):
+        model.score(Dataset(X[:, :1], NUMBERS.y))
+    assert model.predict(X.tolist()).shape == (2, N, 2)
+    if not options:
+        with pytest.raises(UsageError, match=r"the inputs \[1\] of validation"):
+            make_estimator(name, normalise=normalise).fit(NUMBERS, Dataset(X[:, :1], NUMBERS.y), epochs=1)
+
+
 def test_refused() -> None:
     for name, options, words in (
         ("ridge", {}, "ridge_regression"),

@@ -18,6 +18,7 @@ from rlcourse.nn.linear import Linear
 from rlcourse.nn.losses import make_loss
 from rlcourse.nn.metrics import measure
 from rlcourse.nn.optimisers import Optimiser
+from rlcourse.nn.scaling import Normalise
 from rlcourse.nn.stack import Sequential
 from rlcourse.nn.trainer import CHECKPOINT
 from rlcourse.nn.transfer import freeze
@@ -339,6 +340,26 @@ def test_fitting_leaves_global_chance_alone(
     fit(network([0]), TRAIN, epochs=2, progress=True, **BUSY)
     assert torch.equal(before, torch.get_rng_state())
     assert "fit" in capsys.readouterr().err
+
+
+def test_normalisation_takes_what_it_was_fitted_to() -> None:
+    pictures = Dataset(RNG.normal(size=(6, 2, 3, 3)), np.zeros(6))
+    of_channels = Normalise.fitted(pictures, 2, axes=(1, 2))
+    assert of_channels(torch.zeros(2, 5, 2, 4, 4)).shape == (2, 5, 2, 4, 4)  # of any size
+    for wrong in ((2, 5, 1, 3, 3), (2, 5, 3, 3), (2, 5)):
+        with pytest.raises(UsageError, match="normalisation was fitted to inputs"):
+            of_channels(torch.zeros(wrong))
+    with pytest.raises(UsageError, match=r"fitted to inputs \[4\], and these are \[1\]"):
+        Normalise.fitted(TRAIN, 2).member(0)(torch.zeros(5, 1))
+
+
+def test_what_a_model_does_not_take_is_one_line_and_leaves_its_mode() -> None:
+    model = network([0, 1])
+    for x in (X[:, :1], X[:, :3], X[0]):
+        with pytest.raises(UsageError, match="the model does not take the inputs") as caught:
+            predict(model, x)
+        assert "\n" not in str(caught.value)
+    assert model.training
 
 
 def test_bytes_are_seen_as_numbers_and_what_is_predicted_in_parts_is_the_same() -> None:

@@ -252,7 +252,7 @@ def test_a_member_without_numbers_is_lost_as_a_whole_and_alone(joined: bool) -> 
 
 @pytest.mark.parametrize("joined", [False, True])
 def test_nothing_to_move(joined: bool) -> None:
-    with pytest.raises(UsageError, match="empty parameter list"):
+    with pytest.raises(UsageError, match="nothing to learn: all weights are frozen"):
         Optimiser([], joined=joined)
 
 
