@@ -101,6 +101,14 @@ class Optimiser:
             name: value if value.dim() == 0 else self._block.part(value, i) for name, value in found.items()
         }
 
+    def forget(self) -> None:
+        """Begin anew: of past gradients, nothing is remembered."""
+        with torch.no_grad():
+            for state in self.torch.state.values():
+                for value in state.values():
+                    if isinstance(value, Tensor):
+                        value.zero_()
+
     @property
     def size(self) -> int:
         """S."""

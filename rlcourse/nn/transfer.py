@@ -6,8 +6,9 @@ import fnmatch
 from collections.abc import Iterable
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+from rlcourse.checks import check_count
 from rlcourse.errors import UsageError, did_you_mean
 from rlcourse.nn.network import Network
 from rlcourse.nn.stack import Stacked
@@ -79,7 +80,11 @@ def replace_head(network: Network, head: int | str, *, streams: Streams | None =
 def load_weights(
     target: Stacked, source: Stacked, *, member: int | None = None, only: str | Iterable[str] = "*"
 ) -> list[str]:
-    """Copy weights and buffers from one stack into another, by name.
+    """Copy weights and buffers from one stack into another, by name, or by their order where the names are others.
+
+    Names say which part of a network a layer is, and one with a part more before it, as an agent's, has others for the same
+    layers. So where a name is missing in the source, and both have the same kinds of arrays one after the other, the first
+    goes into the first and so on.
 
     Args:
         target: takes them.
@@ -91,44 +96,85 @@ def load_weights(
         The names that were copied.
 
     Raises:
-        UsageError: a pattern that fits no name, a name that the source does not have, or another shape; then nothing is
+        UsageError: a pattern that fits no name, layers that the source does not have, or another shape; then nothing is
             copied.
     """
+    found = find_weights(target, source, member=member, only=only)
+    put_weights(target, found)
+    return [*found]
+
+
+def find_weights(
+    target: Stacked, source: Stacked, *, member: int | None = None, only: str | Iterable[str] = "*"
+) -> dict[str, Tensor]:
+    """What `load_weights` would copy, by the names of the target; nothing is changed."""
     own, given = target.state_dict(), source.state_dict()
-    names = _matching(own, (only,) if isinstance(only, str) else tuple(only))
+    names = matching(own, (only,) if isinstance(only, str) else tuple(only))
     if member is None and source.size != target.size:
         raise UsageError(
             f"{source.size} members do not go into {target.size}; say with member= which one goes into all"
         )
-    if member is not None and not 0 <= member < source.size:
+    if member is not None and check_count("member", member, 0) >= source.size:
         raise UsageError(f"member={member} must be in 0 to {source.size - 1}")
+    origin = _origins(own, given, names)
     values = {}
     for name in names:
-        if name not in given:
-            raise UsageError(f"the source has no {name!r}")
-        value = (
-            given[name] if member is None else given[name][member].expand(target.size, *given[name].shape[1:])
-        )
+        value = given[origin[name]]
+        if member is not None:
+            value = value[member].expand(target.size, *value.shape[1:])
         if value.shape != own[name].shape:
+            where = "" if origin[name] == name else f", where it is {origin[name]!r}"
             raise UsageError(
-                f"{name!r} is {list(value.shape)} in the source, but {list(own[name].shape)} in the target"
+                f"{name!r} is {list(value.shape)} in the source{where}, but {list(own[name].shape)} in the target"
             )
         values[name] = value
+    return values
+
+
+def put_weights(target: Stacked, values: dict[str, Tensor]) -> None:
+    """Copy what `find_weights` gave into the target."""
+    own = target.state_dict()
     with torch.no_grad():
         for name, value in values.items():
             own[name].copy_(value)
-    return names
+
+
+def _origins(own: dict[str, Tensor], given: dict[str, Tensor], names: Iterable[str]) -> dict[str, str]:
+    """The name in the source of each array of the target: the same one, or else the one in the same place."""
+    strange = next((name for name in names if name not in given), None)
+    if strange is None:
+        return {name: name for name in names}
+    # where the masks of dropout stand in their streams is no weight
+    mine, theirs = (
+        [name for name in arrays if name.rpartition(".")[2] != "stream"] for arrays in (own, given)
+    )
+    kinds = [[name.rpartition(".")[2] for name in found] for found in (mine, theirs)]
+    if kinds[0] != kinds[1] or not set(names) <= set(mine):
+        raise UsageError(
+            f"the source has no {strange!r}, and its layers are others in their order, too: "
+            f"{_layers(given)}, where the target has {_layers(own)}"
+        )
+    return dict(zip(mine, theirs, strict=True))
+
+
+def _layers(arrays: dict[str, Tensor]) -> str:
+    """The weights with the shape that a member has: "parts.0.weight [4, 64], parts.2.weight [64, 2]"."""
+    return ", ".join(
+        f"{name} {list(value.shape[1:])}"
+        for name, value in arrays.items()
+        if name.rpartition(".")[2].startswith("weight")
+    )
 
 
 def _set(network: nn.Module, patterns: Iterable[str], learns: bool) -> list[str]:
     parameters = dict(network.named_parameters())
-    names = _matching(parameters, patterns)
+    names = matching(parameters, patterns)
     for name in names:
         parameters[name].requires_grad_(learns)
     return names
 
 
-def _matching(names: Iterable[str], patterns: Iterable[str]) -> list[str]:
+def matching(names: Iterable[str], patterns: Iterable[str]) -> list[str]:
     """The names that fit one of the patterns, in their own order."""
     names = list(names)
     found: set[str] = set()

@@ -225,6 +225,32 @@ def test_weights_of_another_stack() -> None:
     assert np.array_equal(found["parts.5.weight"], before["parts.5.weight"])
 
 
+def test_layers_of_other_names_are_matched_in_their_order() -> None:
+    """One part more before them shifts every name."""
+    source = build(["linear 5", "dropout 0.5", "relu", "linear 2"], (2, 2), size=S)
+    target = build(["flatten", "linear 5", "relu", "linear 2"], (2, 2), size=S)
+    flat = build(["linear 5", "relu", "linear 2"], 4, size=S, streams=Streams.from_seeds([7, 8, 9], "w"))
+    assert load_weights(target, flat) == ["parts.1.weight", "parts.1.bias", "parts.3.weight", "parts.3.bias"]
+    x = torch.randn(S, 6, 2, 2)
+    with torch.no_grad():
+        torch.testing.assert_close(target(x), flat(x.flatten(2)))
+    before = get_arrays(target)
+    for wrong, words in (
+        (source, r"'parts.1.weight' is \[3, 2, 5\] in the source, where it is 'parts.0.weight'"),
+        (
+            build(["linear 2"], 4, size=S),
+            r"layers are others in their order, too: parts.0.weight \[4, 2\], where",
+        ),
+        (build(["linear 5", "layernorm", "relu", "linear 2"], 4, size=S), "'parts.1.weight' is|has no"),
+    ):
+        with pytest.raises(UsageError, match=words) as caught:
+            load_weights(target, wrong)
+        assert "\n" not in str(caught.value)
+    with pytest.raises(UsageError, match="member='a'"):
+        load_weights(target, flat, member="a")  # type: ignore[arg-type]
+    assert all(np.array_equal(value, before[name]) for name, value in get_arrays(target).items())
+
+
 def test_one_member_goes_into_any_number() -> None:
     """A network trained alone begins ten; other heads stay out of it."""
     target, source = made(range(10)), made(range(1), outputs=9)

@@ -36,12 +36,14 @@ from rlcourse.agents.deep.base import DeepAgent, hard_copy
 from rlcourse.agents.deep.codec import Codec
 from rlcourse.agents.deep.dqn import DQN
 from rlcourse.agents.deep.heads import Scalar
+from rlcourse.agents.deep.policies import FeedForward
 from rlcourse.agents.deep.rollout import permutations
 from rlcourse.agents.evaluation import LONGEST
 from rlcourse.agents.observations import in_rows
 from rlcourse.agents.population import begin, make_population
 from rlcourse.checks import check_count, check_number
 from rlcourse.errors import UsageError
+from rlcourse.nn.stack import Sequential, Stacked
 from rlcourse.progress import progress_bar
 from rlcourse.streams import Streams
 
@@ -156,6 +158,8 @@ def clone(
     of DQN, as in the paper, so that its values keep what they stand on; it should be made with a low
     `exploration_initial_eps`, since exploration does not know that something is known.
 
+    Episodes that the agent is in are left: their steps stay in the replay, as cut off, and it begins anew when it next learns.
+
     Args:
         agent: DQN or one of its kin, A2C, PPO, without a memory.
         dataset: see `record_trajectories`.
@@ -195,14 +199,26 @@ def clone(
                 seen, done, gained = (agent.tensor(array[at]) for array in (rows, actions, returns))
                 optimiser.step(_losses(agent, seen, done, gained, margin).mean(dim=1).sum())
             advance(1)
+    copies = agent.size * agent.copies
+    if agent.num_timesteps:
+        _leave_episodes(agent)
     if isinstance(agent, DQN):
         hard_copy(agent.target, agent.q)
-        copies = agent.size * agent.copies
+        agent.forget_episode(np.ones(copies, np.bool_))
         for t in range(len(dataset)):
             step = rows[t], actions[t], dataset.rewards[t], next_rows[t], dataset.terminated[t]
             cut = dataset.ended[t] & ~dataset.terminated[t]
             agent.replay.add(*(np.repeat(np.asarray(one)[None], copies, axis=0) for one in (*step, cut)))
     return agent
+
+
+def _leave_episodes(agent: DeepAgent) -> None:
+    """The episodes that go on are not finished by the agent that began them: they begin anew, and count for nothing."""
+    agent._over[:] = True
+    agent._returns[:] = 0.0
+    agent.running[:] = 0.0
+    if isinstance(agent, ActorCritic):
+        agent.rollout.clear()  # which the old policy did
 
 
 def _check(agent: DeepAgent, dataset: Trajectories) -> None:
@@ -248,19 +264,23 @@ def _losses(agent: DeepAgent, rows: Tensor, actions: Tensor, returns: Tensor, ma
 
 def load_networks(
     agent: A,
-    source: DeepAgent,
+    source: DeepAgent | Stacked,
     *,
+    member: int | None = None,
     only: str | Sequence[str] = "*",
-    freeze: Iterable[str] = (),
+    freeze: str | Iterable[str] = (),
 ) -> A:
-    """Go on from the networks of another agent, as in a world of another kind that shows the same.
+    """Go on from the networks of another agent, as in a world of another kind that shows the same, or from a supervised one.
 
         load_networks(agent, trained, only="actor.parts.[0-2].*")      # all but the last layer, which stays as it was drawn
         load_networks(agent, trained, freeze=["actor.parts.1.*"])       # and this layer does not learn any more
+        load_networks(agent, build("mlp", 4, n_out=2, hidden=[64, 64], size=10))    # into Q and its target, or into the actor
 
     Args:
         agent: takes them; of the same kind of network. Its optimiser begins anew.
-        source: gives them: as many members, or one that goes into all.
+        source: an agent that gives them, or a network of the same layers, as `rlcourse.nn.network.build` makes it: as many
+            members, or one that goes into all. A network sees what the agent's own sees, without a normalisation before it.
+        member: of the source, that goes into every member of the agent; `None` is each into its own place.
         only: patterns of the names of weights that are taken, as of files.
         freeze: patterns of those that do not learn from now on. Not saved: name them again after loading.
 
@@ -268,19 +288,59 @@ def load_networks(
         The agent.
 
     Raises:
-        UsageError: other networks, another number of members, or a pattern that fits no name.
+        UsageError: other networks, another number of members, a pattern that fits no name, or nothing left that learns; then
+            nothing is changed.
     """
     from rlcourse.nn import transfer
 
-    if agent.networks.keys() != source.networks.keys():
-        raise UsageError(
-            f"{agent.name} has the networks {[*agent.networks]}, {source.name} has {[*source.networks]}"
-        )
-    member = 0 if source.size == 1 and agent.size > 1 else None
-    for name, network in agent.networks.items():
-        transfer.load_weights(network, source.networks[name], member=member, only=only)
-    patterns = tuple(freeze)
-    if patterns:
-        for name in agent.optimisers:
-            transfer.freeze(agent.networks[name], *patterns)
+    patterns = (freeze,) if isinstance(freeze, str) else tuple(freeze)
+    frozen = {name: _to_freeze(agent.networks[name], patterns) for name in agent.optimisers}
+
+    pairs = _pairs(agent, source, only)
+    if member is None and source.size == 1 and agent.size > 1:
+        member = 0
+    plans = [
+        (taker, transfer.find_weights(taker, giver, member=member, only=patterns))
+        for taker, giver, patterns in pairs
+    ]
+    for network, found in plans:
+        transfer.put_weights(network, found)
+    for name, optimiser in agent.optimisers.items():
+        optimiser.forget()
+        transfer.freeze(agent.networks[name], *frozen[name])
+    if isinstance(agent, ActorCritic):
+        agent.rollout.clear()  # which another policy did
     return agent
+
+
+def _pairs(
+    agent: DeepAgent, source: DeepAgent | Stacked, only: str | Sequence[str]
+) -> list[tuple[Stacked, Stacked, tuple[str, ...]]]:
+    """Each network that takes weights, the one that gives them, and the patterns of those that are taken."""
+    patterns = (only,) if isinstance(only, str) else tuple(only)
+    if isinstance(source, DeepAgent):
+        if agent.networks.keys() != source.networks.keys():
+            raise UsageError(
+                f"{agent.name} has the networks {[*agent.networks]}, {source.name} has {[*source.networks]}"
+            )
+        return [(network, source.networks[name], patterns) for name, network in agent.networks.items()]
+    if not isinstance(source, Stacked):
+        raise UsageError(f"source must be a deep agent or a stack of networks, got {type(source).__name__}")
+    policy = agent.networks.get("policy")
+    if isinstance(policy, FeedForward):
+        return [(policy.actor, source, tuple(pattern.removeprefix("actor.") for pattern in patterns))]
+    if all(isinstance(network, Sequential) for network in agent.networks.values()):
+        return [(network, source, patterns) for network in agent.networks.values()]
+    raise UsageError(
+        f"{agent.name} has a memory: it takes the networks of another {agent.name}, not a single one"
+    )
+
+
+def _to_freeze(network: Stacked, patterns: tuple[str, ...]) -> list[str]:
+    """The names of the weights that fit the patterns, of which some have to be left that learn."""
+    from rlcourse.nn import transfer
+
+    names = transfer.matching(dict(network.named_parameters()), patterns)
+    if all(name in names for name, weight in network.named_parameters() if weight.requires_grad):
+        raise UsageError(f"freeze={[*patterns]} leaves nothing that learns: leave a layer out of it")
+    return names

@@ -8,8 +8,10 @@ import torch
 import rlcourse
 from rlcourse.agents import make_agent
 from rlcourse.agents.deep.cloning import _losses, clone, load_networks, record_trajectories
+from rlcourse.agents.deep.replay_kernels import GOES_ON, TERMINATED, TRUNCATED
 from rlcourse.errors import UsageError
 from rlcourse.mdp import FiniteMDP, finite_horizon
+from rlcourse.nn.network import build
 
 MAZE = "CandyMaze-v0"
 SMALL = {"layout": "S.2\n.#.\n..E", "max_steps": 30}
@@ -72,6 +74,52 @@ def test_what_the_expert_did_is_in_the_replay(dataset):
     assert np.array_equal(batch.rows[0, 1:, 0][on[:-1]], batch.rows[0, :-1, 1][on[:-1]])  # a frame moves up
     begins = np.flatnonzero(dataset.ended)[:-1] + 1
     assert (batch.rows[0, begins, :2] == -1).all()  # nothing was seen before
+
+
+def kinds_and_frames(agent):
+    """Each transition in the replay of a member: what was seen, what came after, and whether it went on to there."""
+    replay = agent.replay
+    used = np.flatnonzero(replay.kinds[0, : int(replay.filled[0])] <= TRUNCATED)
+    after = (used + 1) % replay.capacity
+    return replay.kinds[0, used], replay.frames[0, used], replay.frames[0, after]
+
+
+@pytest.mark.parametrize("prioritized", [False, True])
+def test_an_agent_in_mid_episode_leaves_it(dataset, prioritized):
+    """What it saw last is not followed by what the expert saw first; after the expert's last step, it begins anew."""
+    settings = {**DQN, "learning_starts": 10**6, "prioritized": prioritized}
+    agent = make_agent("dqn", MAZE, **settings).learn(37)
+    alone = make_agent("dqn", MAZE, **settings).learn(37)
+    assert not agent._over.any()
+    last_seen = agent._rows.copy()
+    clone(agent, dataset, epochs=1)
+    kinds, before, after = kinds_and_frames(agent)
+    mine, seen, then = kinds_and_frames(alone)
+    n = len(mine)
+    assert len(kinds) == n + len(dataset)
+    assert np.array_equal(before[:n], seen)
+    assert np.array_equal(after[:n], then)  # what followed is still what followed
+    assert mine[-1] == GOES_ON
+    assert kinds[n - 1] == TRUNCATED
+    assert np.array_equal(after[n - 1], last_seen[0])
+    assert np.array_equal(before[n:], dataset.observations)
+    assert np.array_equal(kinds[n:] == TERMINATED, dataset.terminated)
+    episodes = agent.episodes.copy()
+    agent.learn(1)
+    assert agent.episodes == episodes
+    kinds, before, _ = kinds_and_frames(agent)
+    start = gymnasium.make(f"rlcourse/{MAZE}").reset(seed=0)[0]
+    assert before[-1, 0] == start
+    agent.replay.check(agent.replay.get_arrays(), agent.n_actions)
+
+
+def test_an_actor_does_not_learn_from_what_it_did_before_it_was_cloned(dataset):
+    agent = make_agent("ppo", MAZE, **PPO).learn(40)
+    assert agent.rollout.filled[0] > 0
+    clone(agent, dataset, epochs=1)
+    assert agent.rollout.filled[0] == 0
+    agent.learn(1)
+    assert agent.rollout.begun[0, 0]
 
 
 def test_losses_by_hand():
@@ -141,6 +189,84 @@ def test_networks_go_into_another_agent_and_frozen_ones_stay():
             assert np.array_equal(trained[key], loaded[key]) == key.startswith(
                 "network/policy/actor.parts.1."
             ), key
+
+
+def test_the_optimiser_begins_anew():
+    """As that of an agent that has just been made, whatever it remembered of other weights."""
+    source = make_agent("dqn", MAZE, seeds=2, env_kwargs=SMALL, **DQN).learn(150)
+    for optimiser in ("adam", "momentum", "rmsprop"):
+        settings = {**DQN, "optimiser": optimiser, "env_kwargs": SMALL}
+        agent = make_agent("dqn", MAZE, seeds=2, **settings).learn(150)
+        assert any(array.any() for array in agent.optimiser.get_arrays().values())
+        load_networks(agent, source)
+        fresh = make_agent("dqn", MAZE, seeds=2, **settings).optimiser.get_arrays()
+        found = agent.optimiser.get_arrays()
+        assert found.keys() == fresh.keys()
+        for key, array in found.items():
+            assert np.array_equal(array, fresh[key]), key
+
+
+@each
+def test_what_would_learn_nothing_is_refused_and_nothing_is_changed(name):
+    source = make_agent(name, MAZE, seeds=2, env_kwargs=SMALL, **SETTINGS[name])
+    agent = make_agent(name, MAZE, seeds=[5, 6], env_kwargs=SMALL, **SETTINGS[name])
+    before = agent.get_arrays()
+    for freeze, words in ((["*"], "leaves nothing that learns"), ("*", "leaves"), (["partz.0"], "partz.0")):
+        with pytest.raises(UsageError, match=words) as error:
+            load_networks(agent, source, freeze=freeze)
+        assert "\n" not in str(error.value)
+    for key, array in agent.get_arrays().items():
+        assert np.array_equal(array, before[key]), key
+    agent.learn(256)
+
+
+def test_one_member_of_several_goes_into_all():
+    source = make_agent("dqn", MAZE, seeds=2, env_kwargs=SMALL, **DQN)
+    agent = make_agent("dqn", MAZE, seeds=3, env_kwargs=SMALL, **DQN)
+    with pytest.raises(UsageError, match="say with member= which one"):
+        load_networks(agent, source)
+    with pytest.raises(UsageError, match="member=2 must be in 0 to 1"):
+        load_networks(agent, source, member=2)
+    load_networks(agent, source, member=1)
+    for mine, theirs in zip(agent.q.parameters(), source.q.parameters(), strict=True):
+        for k in range(3):
+            assert torch.equal(mine[k], theirs[1])
+
+
+@pytest.mark.parametrize("name", ["dqn", "naive_dqn", "ppo", "reinforce"])
+def test_a_supervised_network_goes_into_an_agent(name):
+    """Of the same layers, though the agent's have other names; the agent then says what the network says."""
+    network = build("mlp", 4, n_out=2, hidden=[64, 64], size=2, activation="tanh", dropout=0.1)
+    agent = load_networks(make_agent(name, "CartPole-v1", seeds=2, activation="tanh"), network)
+    x = torch.randn(2, 7, 4)
+    takes = [network for key, network in agent.networks.items() if key != "policy"] or [agent.policy.actor]
+    with torch.no_grad():
+        for taken in takes:
+            torch.testing.assert_close(taken(x), network.eval()(x))
+    agent.learn(600)
+    head = load_networks(
+        make_agent(name, "CartPole-v1", seeds=3), build("mlp", 4, n_out=9, hidden=[64, 64]), only="*parts.1.*"
+    )
+    first = head.policy.actor if "policy" in head.networks else head.q
+    assert torch.equal(first.parts[1].weight[2], build("mlp", 4, n_out=9, hidden=[64, 64]).parts[0].weight[0])
+    for wrong, words in (
+        (
+            build("mlp", 4, n_out=2, hidden=[64], size=2),
+            r"the source has no 'parts.1.weight', and its layers",
+        ),
+        (
+            build("mlp", 4, n_out=2, hidden=[64, 32], size=2),
+            r"'parts.3.weight' is \[2, 64, 32\] in the source",
+        ),
+        (torch.nn.Linear(4, 2), "must be a deep agent or a stack of networks, got Linear"),
+    ):
+        before = agent.get_arrays()
+        with pytest.raises(UsageError, match=words) as error:
+            load_networks(agent, wrong)
+        assert "\n" not in str(error.value)
+        assert all(np.array_equal(array, before[key]) for key, array in agent.get_arrays().items())
+    with pytest.raises(UsageError, match="drqn has a memory"):
+        load_networks(make_agent("drqn", "CartPole-v1"), network)
 
 
 def test_what_cannot_be_cloned_is_refused(dataset):
