@@ -86,7 +86,14 @@ class Symmetry(Augmentation):
         n = len(self.directions)
         which = which.reshape(*which.shape, *(1,) * (y.ndim - 2))
         if self.targets == "action":
+            if y.dtype.kind not in "iu":
+                raise UsageError(
+                    f"symmetry carries targets that are numbers of actions, and these are {y.dtype}: "
+                    "say with targets= what they are, values or none"
+                )
             return np.where((y >= 0) & (y < n), maps[which, y.clip(0, n - 1)], y)
+        if y.ndim < 3 or y.shape[-1] < n:
+            raise UsageError(f"symmetry with targets='values' needs [S, B, ..., {n}], got {list(y.shape)}")
         back = np.argsort(maps, axis=1)  # what stands at action a came from action back[a]
         carried = y.copy()
         back = np.broadcast_to(back[which[..., 0]], (*y.shape[:-1], n))
@@ -131,6 +138,8 @@ class Occlusion(Augmentation):
         """See `Augmentation`."""
         if x.ndim < 4:
             raise UsageError(f"occlusion needs grids [S, B, ..., H, W], got {list(x.shape)}")
+        if x.dtype.kind != "f" and not _holds(x.dtype, self.value):
+            raise UsageError(f"occlusion with value={self.value!r} does not fit into inputs of {x.dtype}")
         height, width = x.shape[-2:]
         middle = streams.integers(np.array([height, width]), (x.shape[1], 2))
         first = middle - self.side // 2
@@ -157,6 +166,12 @@ def make_augmentation(spec: Any, **options: Any) -> Augmentation:
         UsageError: an unknown name or option, or a value out of range.
     """
     return make_named(AUGMENTATIONS, "augmentation", spec, options)
+
+
+def _holds(dtype: np.dtype[Any], value: float) -> bool:
+    """Whether whole numbers of that kind, or truth values, have this one among them."""
+    low, high = (0, 1) if dtype == np.bool_ else (np.iinfo(dtype).min, np.iinfo(dtype).max)
+    return low <= value <= high and float(value).is_integer()
 
 
 def turn_grids(x: Array, which: Array) -> Array:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from rlcourse.errors import UsageError
 from rlcourse.nn.losses import PerMember, per_member
 
 Floats = NDArray[np.float64]
@@ -29,10 +30,17 @@ def solve_ridge(
 
     Returns:
         W `[S, features, K]` and b `[S, K]`; S is 1 where data and ridge are the same for all.
+
+    Raises:
+        UsageError: a member of which no row counts, or a ridge of another number of members.
     """
     x, y = x.astype(np.float64), y.astype(np.float64)
-    size = max(len(x), np.size(ridge))
+    size = len(x) if len(x) > 1 else np.size(ridge)
     counts = np.ones(x.shape[:2]) if weight is None else weight.astype(np.float64)
+    if counts.shape != x.shape[:2]:
+        raise UsageError(f"weights {list(counts.shape)} must be one a row, {list(x.shape[:2])}")
+    if not counts.any(axis=1).all():
+        raise UsageError("the weights of all rows are 0: nothing is left to be solved")
     counts = counts / counts.sum(1, keepdims=True)
     mean_x, mean_y = (np.einsum("sn,snf->sf", counts, array)[:, None] for array in (x, y))
     root = np.sqrt(counts)[..., None]

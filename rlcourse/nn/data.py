@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from rlcourse.checks import check_count, check_number
+from rlcourse.checks import LARGEST, check_count, check_number
 from rlcourse.errors import UsageError
 from rlcourse.streams import Streams
 
@@ -31,7 +31,7 @@ class Dataset:
     that pictures of bytes stay so.
 
     Raises:
-        UsageError: arrays of different length, nothing in them, or numbers that are not finite.
+        UsageError: arrays of different length, nothing in them, or numbers that are not finite or too large to be kept.
     """
 
     x: Array
@@ -50,7 +50,10 @@ class Dataset:
             value = getattr(self, name)
             if value is None and name == "weight":
                 continue
-            array = np.asarray(value)
+            try:
+                array = np.asarray(value)
+            except ValueError as error:
+                raise UsageError(f"{name} is no array: its rows are of different length") from error
             if array.dtype.kind not in "biuf" or array.ndim < lead:
                 raise UsageError(
                     f"{name} must be numbers [{'n' if lead == 1 else 'S, n'}, ...], got {array.dtype} {list(array.shape)}"
@@ -58,7 +61,12 @@ class Dataset:
             if array.dtype.kind == "f":
                 if not np.isfinite(array).all():
                     raise UsageError(f"{name} holds numbers that are not finite")
+                most = np.finfo(np.float32).max
+                if array.size and max(array.max(), -array.min()) > most:
+                    raise UsageError(f"{name} holds numbers that float32 has no room for, beyond {most:.3g}")
                 array = array.astype(np.float32, copy=False)
+            elif array.dtype == np.uint64 and array.size and array.max() > LARGEST:
+                raise UsageError(f"{name} holds whole numbers that int64 has no room for")
             elif name == "y":
                 array = array.astype(np.int64, copy=False)
             elif name == "weight":
@@ -68,7 +76,7 @@ class Dataset:
                 raise UsageError(
                     f"{name} {list(array.shape)} and x {list(self.x.shape)} must have the same rows"
                 )
-        if self.members is not None and len(self.x) != self.members:
+        if self.members is not None and len(self.x) != check_count("members", self.members):
             raise UsageError(f"members={self.members}, but x leads with {len(self.x)}")
         if len(self) == 0:
             raise UsageError("a dataset must have at least one row")

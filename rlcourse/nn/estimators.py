@@ -15,6 +15,7 @@
     model = make_estimator("mlp_classifier", seeds=10, hidden=[32], normalise=True)
     model.fit(train, validation, epochs=50, patience=5)
     model.score(test)       # accuracy of every member, [10]
+    model.fit(X, y)         # arrays, as scikit-learn has it; and score(X, y)
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from rlcourse.checks import check_count, parse_seeds
@@ -34,8 +35,9 @@ from rlcourse.nn.closed_form import solve_ridge
 from rlcourse.nn.data import Dataset
 from rlcourse.nn.fit import FitResult, fit, predict
 from rlcourse.nn.linear import Linear
-from rlcourse.nn.losses import PerMember, decide
+from rlcourse.nn.losses import PerMember, decide, make_loss, per_member
 from rlcourse.nn.metrics import measure
+from rlcourse.nn.models import model_spec
 from rlcourse.nn.network import Network, build
 from rlcourse.nn.scaling import Normalise
 from rlcourse.nn.stack import Sequential
@@ -106,11 +108,19 @@ class Estimator:
         assert isinstance(network, Network)
         return network
 
-    def fit(self, data: Dataset, validation: Dataset | None = None, **settings: Any) -> FitResult | None:
-        """Fit all members from new weights.
+    def fit(
+        self,
+        data: Dataset | ArrayLike,
+        y: Dataset | ArrayLike | None = None,
+        validation: Dataset | None = None,
+        **settings: Any,
+    ) -> FitResult | None:
+        """Fit all members from new weights: `fit(data)`, `fit(data, validation)`, or `fit(X, y)` as scikit-learn has it.
 
         Args:
-            data: what is learned from; normalisation looks at nothing else.
+            data: what is learned from, a dataset, or inputs `[n, ...]` that all members share; normalisation looks at nothing
+                else.
+            y: targets `[n, ...]` of inputs; of a dataset, which has its own, the validation part may stand here.
             validation: see `rlcourse.nn.fit.fit`.
             settings: of `rlcourse.nn.fit.fit`, but loss and ridge, which belong to the model.
 
@@ -120,6 +130,9 @@ class Estimator:
         Raises:
             UsageError: targets of another kind, or a wrong setting.
         """
+        if isinstance(data, Dataset) and isinstance(y, Dataset) and validation is None:
+            y, validation = None, y
+        data = _dataset("fit", data, y)
         for name in ("loss", "ridge"):
             if name in settings:
                 raise UsageError(f"{name} is an option of make_estimator, not of fit")
@@ -160,8 +173,19 @@ class Estimator:
         shown = outputs.cpu().numpy()
         return (shown > 0.0).astype(np.int64) if self.kind.targets == "labels" else shown
 
-    def score(self, data: Dataset, metric: str | None = None) -> NDArray[np.float64]:
-        """A metric of every member, `[S]`; `None` is R^2 of numbers, accuracy of classes, F1 of labels."""
+    def score(
+        self, data: Dataset | ArrayLike, y: ArrayLike | None = None, metric: str | None = None
+    ) -> NDArray[np.float64]:
+        """A metric of every member, `[S]`: `score(data)`, or `score(X, y)` as scikit-learn has it.
+
+        Args:
+            data: a dataset, or inputs.
+            y: targets of inputs; of a dataset, the metric may stand here.
+            metric: one of `rlcourse.nn.metrics.METRICS`; `None` is R^2 of numbers, accuracy of classes, F1 of labels.
+        """
+        if isinstance(data, Dataset) and isinstance(y, str) and metric is None:
+            y, metric = None, y
+        data = _dataset("score", data, y)
         name = SCORES[self.kind.targets] if metric is None else metric
         outputs = self.outputs(data).cpu().numpy()
         return measure(name, outputs, data.y, data.weight, shared=data.members is None)
@@ -232,6 +256,17 @@ class Estimator:
             layer.bias.copy_(torch.from_numpy(intercept[:, None]))
 
 
+def _dataset(verb: str, data: Any, y: Any) -> Dataset:
+    """The dataset of `verb(data)` or of `verb(X, y)`."""
+    if isinstance(data, Dataset):
+        if y is not None:
+            raise UsageError(f"{verb} got targets beside a Dataset, which has its own")
+        return data
+    if y is None or isinstance(y, (str, Dataset)):
+        raise UsageError(f"{verb} needs a Dataset, or inputs and their targets: {verb}(X, y)")
+    return Dataset(data, y)
+
+
 def make_estimator(
     name: str,
     *,
@@ -269,9 +304,18 @@ def make_estimator(
         raise UsageError(f"{name} has no closed form: only linear and ridge regression have one")
     if n_classes is not None:
         check_count("n_classes", n_classes, 2)
+    if loss is not None:
+        make_loss(loss)
+    members = parse_seeds(seeds)
+    per_member("ridge", kind.ridge if ridge is None else ridge, len(members))
+    if "n_out" in options:
+        raise UsageError("n_out is no option of an estimator: as many outputs are made as the targets need")
+    spec, shape = model_spec(kind.model, (1,), {**options, "n_out": 1})
+    with torch.device("meta"):  # costs no memory, and says now what could not be built later
+        Network(spec, shape, 1)
     return Estimator(
         kind,
-        parse_seeds(seeds),
+        members,
         kind.loss if loss is None else loss,
         kind.ridge if ridge is None else ridge,
         normalise,

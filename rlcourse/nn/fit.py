@@ -55,7 +55,7 @@ class FitConfig:
     epochs: int = 100
     """How often all of the data are seen."""
     batch_size: int | None = 32
-    """Rows of an update; `None` is all of them."""
+    """Rows of an update; `None` is all of them. The last ones of an epoch may be fewer: batch normalisation needs two."""
     ridge: PerMember = 0.0
     """What the squares of the weights cost, for all members or for each; see `penalty`."""
     l1: PerMember = 0.0
@@ -85,6 +85,12 @@ class FitConfig:
         if self.max_grad_norm is not None:
             check_number("max_grad_norm", self.max_grad_norm, 0.0, open_low=True)
         check_number("min_delta", self.min_delta, 0.0)
+        if not isinstance(self.restore_best, bool):
+            raise UsageError(f"restore_best={self.restore_best!r} must be True or False")
+        if not isinstance(self.optimiser_options, Mapping):
+            raise UsageError(
+                f"optimiser_options={self.optimiser_options!r} must be a mapping of names to values"
+            )
         for name in ("augment", "metrics"):
             if isinstance(getattr(self, name), (str, Mapping)):
                 raise UsageError(f"{name}={getattr(self, name)!r} must be a list")
@@ -147,6 +153,13 @@ def fit(
         UsageError: a wrong setting, or a checkpoint of another task.
         StorageError: a checkpoint that was truncated or altered.
     """
+    if not isinstance(model, Stacked):
+        raise UsageError(
+            f"the model must be a stack, as rlcourse.nn.network.build makes it, got {type(model).__name__}"
+        )
+    for name, part in (("data", data), ("validation", validation)):
+        if not isinstance(part, Dataset) and (name == "data" or part is not None):
+            raise UsageError(f"{name} must be a Dataset(x, y), got {type(part).__name__}")
     config = _config(settings)
     check_count("checkpoint_every", checkpoint_every)
     members = list(range(model.size)) if seeds is None else parse_seeds(seeds)

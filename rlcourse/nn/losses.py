@@ -59,8 +59,8 @@ class Loss(ABC):
         Args:
             output: `[S, B, ...]`.
             target: see the module.
-            weight: `[S, B]`, or `[S, B, T]` with time: how much each item counts, as 0 for what is padding. The mean is then
-                weighted, and 0 for a member of which nothing counts.
+            weight: `[S, B]`, or `[S, B, T]` where outputs have time: how much each item counts, as 0 for what is padding. The
+                mean is then weighted, and 0 for a member of which nothing counts.
 
         Raises:
             UsageError: shapes that do not fit.
@@ -68,6 +68,11 @@ class Loss(ABC):
         each = self.each(output, target)
         counts = self.weigh(target)
         if weight is not None:
+            if weight.dim() > max(2, output.dim() - 1) or weight.shape != output.shape[: weight.dim()]:
+                raise UsageError(
+                    f"weights {list(weight.shape)} do not fit to outputs {list(output.shape)}: one for each of "
+                    f"{list(output.shape[: max(2, output.dim() - 1)])}, or for each row {list(output.shape[:2])}"
+                )
             weight = weight.reshape(*weight.shape, *(1,) * (each.dim() - weight.dim())).expand_as(each)
             each = each * weight
             counts = weight if counts is None else counts * weight
@@ -120,7 +125,8 @@ class ZeroOne(Loss):
 
     def each(self, output: Tensor, target: Tensor) -> Tensor:
         """See `Loss.each`."""
-        return (decide(output) != _classes(output, target)).to(output.dtype)
+        wrong = (decide(output) != _classes(output, target)) | output.isnan().any(-1)
+        return wrong.to(output.dtype)
 
 
 @dataclass(frozen=True)
@@ -180,6 +186,10 @@ class CrossEntropy(Loss):
         k = output.shape[-1]
         if k == 1:
             raise UsageError("cross_entropy needs an output for each class, and there is one: try logistic")
+        if self.class_weights is not None and len(self.class_weights) != k:
+            raise UsageError(
+                f"class_weights={list(self.class_weights)} must be {k}, one for each class of the outputs"
+            )
         flat = target.reshape(-1, k) if target.shape == output.shape else target.reshape(-1)
         loss = functional.cross_entropy(
             output.reshape(-1, k),
@@ -296,6 +306,8 @@ def _classes(output: Tensor, target: Tensor) -> Tensor:
         target = target[..., 0]
     if target.shape != output.shape[:-1]:
         raise UsageError(f"classes {list(target.shape)} do not fit to outputs {list(output.shape)}")
+    if target.is_floating_point():
+        raise UsageError(f"this loss is of classes, whole numbers, and the targets are {target.dtype}")
     return target.long()
 
 

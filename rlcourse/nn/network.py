@@ -13,6 +13,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from rlcourse.checks import check_count
 from rlcourse.errors import UsageError
 from rlcourse.nn.attention import PositionalEmbedding, SelfAttention, TransformerBlock
 from rlcourse.nn.parts import Shape, make_part
@@ -158,6 +159,7 @@ def build(
     """
     from rlcourse.nn.models import model_spec
 
+    check_count("size", size)
     shape: Shape = (n_in,) if isinstance(n_in, int) else tuple(n_in)
     if not all(side is None or side >= 1 for side in shape) or None in shape[1:]:
         raise UsageError(f"n_in={n_in!r} must be lengths of at least 1; only the first may be None, for time")

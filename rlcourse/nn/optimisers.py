@@ -54,7 +54,7 @@ class Optimiser:
         joined: bool = False,
         **options: Any,
     ) -> None:
-        if name not in OPTIMISERS:
+        if not isinstance(name, str) or name not in OPTIMISERS:
             raise UsageError(did_you_mean(str(name), OPTIMISERS, kind="optimiser"))
         self.parameters = [parameter for parameter in parameters if parameter.requires_grad]
         if not self.parameters:
@@ -68,7 +68,7 @@ class Optimiser:
         moved = self.parameters if self._block is None else [self._block.weights]
         try:
             self.torch = kind(moved, lr=1.0, **{**preset, **options})
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, RuntimeError) as error:
             raise UsageError(f"optimiser {name!r} refuses its options {options}: {error}") from error
         self._remember_nothing()
         self.set_learning_rate(learning_rate)

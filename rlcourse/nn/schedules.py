@@ -27,6 +27,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rlcourse.checks import check_count, check_number
+from rlcourse.errors import UsageError
 from rlcourse.nn.named import make_named, spec_of
 
 
@@ -56,7 +57,7 @@ class Constant(Schedule):
             if field.type == "int":
                 check_count(field.name, value)
             else:
-                check_number(field.name, value)
+                check_number(field.name, value, 0.0 if field.name == "factor" else -math.inf)
 
     def __call__(self, step: int) -> float:
         """See `Schedule`."""
@@ -72,7 +73,7 @@ class Step(Constant):
 
     def __call__(self, step: int) -> float:
         """See `Schedule`."""
-        return self.initial * self.factor ** (step // self.every)
+        return self.initial * _power(self.factor, step // self.every)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +85,7 @@ class Exponential(Constant):
 
     def __call__(self, step: int) -> float:
         """See `Schedule`."""
-        return max(self.initial * self.factor**step, self.final)
+        return max(self.initial * _power(self.factor, step), self.final)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,6 +95,12 @@ class Polynomial(Constant):
     steps: int
     final: float = 0.0
     power: float = 2.0
+    """Above 0."""
+
+    def __post_init__(self) -> None:
+        """Refuse what is impossible, by name and value."""
+        super().__post_init__()
+        check_number("power", self.power, 0.0, open_low=True)
 
     def __call__(self, step: int) -> float:
         """See `Schedule`."""
@@ -194,6 +201,18 @@ def make_schedule(spec: Any = "constant", **options: Any) -> Schedule:
     if isinstance(spec, (int, float)) and not isinstance(spec, bool):
         spec, options = "constant", {"initial": spec, **options}
     return make_named(SCHEDULES, "schedule", spec, options)
+
+
+def _power(factor: float, count: int) -> float:
+    """The factor so many times over.
+
+    Raises:
+        UsageError: it grows beyond all numbers.
+    """
+    try:
+        return float(factor**count)
+    except OverflowError:
+        raise UsageError(f"factor={factor!r} has grown beyond all numbers after {count} times") from None
 
 
 def _cosine(of: Cosine | WarmRestarts, share: float) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
@@ -15,9 +16,10 @@ from torch import Tensor, nn
 
 from rlcourse.errors import StorageError, UsageError
 from rlcourse.nn.data import Dataset, batches
-from rlcourse.nn.losses import penalty, per_member
+from rlcourse.nn.losses import Absolute, BinaryCrossEntropy, Huber, Squared, penalty, per_member
 from rlcourse.nn.metrics import measure
 from rlcourse.nn.network import Network
+from rlcourse.nn.normalisation import BatchNorm1d, BatchNorm2d
 from rlcourse.nn.optimisers import Optimiser
 from rlcourse.nn.parts import Shape
 from rlcourse.nn.scaling import Normalise
@@ -72,6 +74,7 @@ class Trainer:
         for name, part in (("data", data), ("validation", validation)):
             if part is not None:
                 self._try_out(name, part)
+        self._check_last_batch()
         self.rates = per_member("learning_rate", config.learning_rate, size)
         self.optimiser = Optimiser(
             model.parameters(),
@@ -93,16 +96,41 @@ class Trainer:
         self._all: tuple[Tensor, Tensor, Tensor | None] | None = None
 
     def _try_out(self, name: str, part: Dataset) -> None:
-        """One row through the model and the loss, so that what does not fit is said before anything is learned."""
-        row = part.take(np.zeros(1, np.int64))
+        """A few rows through the model and the loss, so that what does not fit is said before anything is learned."""
+        row = part.take(_extremes(part))
         output = outputs_of(self.model, row, f" of {name}")
         _, target, weight = self._whole(row, slice(None))
         k = max(output.shape[-1], 2)
-        if target.dtype == torch.int64 and target.shape != output.shape:
-            low, high = int(part.y.min()), int(part.y.max())
-            if not 0 <= low <= high < k:
-                raise UsageError(f"the classes of {name} are {low} to {high}, and the model has 0 to {k - 1}")
+        labels = isinstance(self.config.loss, BinaryCrossEntropy)
+        low, high = part.y.min(), part.y.max()
+        if labels and not 0 <= low <= high <= 1:
+            raise UsageError(f"the labels of {name} are {low} to {high}, and must be 0 to 1")
+        alike = target.shape == output.shape and output.shape[-1] > 1  # labels, or numbers that are whole
+        if target.dtype == torch.int64 and self._of_classes and not alike and not 0 <= low <= high < k:
+            raise UsageError(f"the classes of {name} are {low} to {high}, and the model has 0 to {k - 1}")
         self.config.loss(output, target, weight)
+
+    @property
+    def _of_classes(self) -> bool:
+        return not isinstance(self.config.loss, (Squared, Absolute, Huber, BinaryCrossEntropy))
+
+    def _check_last_batch(self) -> None:
+        """Batch normalisation has no variance of a single value: say so before the last batch of an epoch comes to it."""
+        n, batch = len(self.data), self.config.batch_size
+        smallest = n if batch is None else n % batch or batch
+        norms = (BatchNorm1d, BatchNorm2d)
+        if smallest > 1 or not any(isinstance(part, norms) for part in self.model.modules()):
+            return
+        trial = copy.deepcopy(self.model).train()  # running statistics and masks of the model itself stay
+        x, _, _ = self._whole(self.data.take(np.zeros(1, np.int64)), slice(None))
+        try:
+            trial(x)
+        except ValueError as error:
+            better = next((size for size in range((batch or 1) + 1, n + 1) if n % size != 1), None)
+            tip = "give it more rows" if better is None else f"take batch_size={better}"
+            raise UsageError(
+                f"{n} rows in batches of {batch or n} end with a batch of one, too few for batch normalisation: {tip}"
+            ) from error
 
     @property
     def done(self) -> bool:
@@ -338,6 +366,17 @@ def outputs_of(model: Stacked, shared: Dataset, what: str = "") -> Tensor:
     return torch.cat(outputs, dim=1)
 
 
+def _extremes(data: Dataset) -> Array:
+    """The first row, and of whole numbers, which may be indices, those with the smallest and the largest."""
+    if data.x.dtype.kind not in "iu" or data.x.dtype == np.uint8:
+        return np.zeros(1, np.int64)
+    rows = data.x if data.members is None else np.moveaxis(data.x, 1, 0)
+    flat = rows.reshape(len(data), -1)
+    if not flat.shape[1]:
+        return np.zeros(1, np.int64)
+    return np.unique([0, int(flat.min(1).argmin()), int(flat.max(1).argmax())])
+
+
 def _taken_by(model: Stacked) -> Shape | None:
     """The shape of a sample that the model was built for, where it says it."""
     parts = [model] if isinstance(model, Network) or not isinstance(model, Sequential) else list(model)
@@ -377,7 +416,8 @@ def describe(model: nn.Module) -> list[str]:
         settings = {
             key: value
             for key, value in sorted(vars(part).items())
-            if key != "training" and not key.startswith("_") and _is_plain(value)
+            # what a whole network was built from is said by its parts
+            if key not in ("training", "spec", "shapes") and not key.startswith("_") and _is_plain(value)
         }
         said = ", ".join(f"{key}={value!r}" for key, value in settings.items())
         found.append(f"{name or 'network'}: {type(part).__name__}({said})")

@@ -60,6 +60,10 @@ def replace_head(network: Network, head: int | str, *, streams: Streams | None =
     Raises:
         UsageError: the last part is another one, or the new one does not fit.
     """
+    if not isinstance(network, Network):
+        raise UsageError(
+            f"a head is replaced of a Network, got {type(network).__name__}; of an estimator, take its network"
+        )
     last = network.spec[-1]
     if last.split()[0] not in ("linear", "noisy"):
         raise UsageError(f"the last part of the network, {last!r}, is no head; it must be linear or noisy")

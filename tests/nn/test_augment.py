@@ -214,6 +214,19 @@ def test_refused() -> None:
     ):
         with pytest.raises(UsageError, match=words):
             make_augmentation(spec, **options)
+    x, streams = np.full((1, 1, 1, 4, 4), 200, np.uint8), Streams.from_seeds([0], "t")
+    for name, options, y, words in (
+        ("symmetry", {}, np.zeros((1, 1)), "numbers of actions, and these are float64"),
+        ("symmetry", {"targets": "values"}, np.zeros((1, 1)), r"needs \[S, B, ..., 4\], got \[1, 1\]"),
+        ("symmetry", {"targets": "values"}, np.zeros((1, 1, 3)), r"got \[1, 1, 3\]"),
+        ("occlusion", {"value": 0.5}, np.zeros((1, 1)), "value=0.5 does not fit into inputs of uint8"),
+        ("occlusion", {"value": -1}, np.zeros((1, 1)), "value=-1 does not fit into inputs of uint8"),
+        ("occlusion", {"value": 256}, np.zeros((1, 1)), "value=256 does not fit"),
+    ):
+        with pytest.raises(UsageError, match=words):
+            make_augmentation(name, **options)(x, y, streams)
+    assert make_augmentation("occlusion", value=255)(x, np.zeros((1, 1)), streams)[0].max() == 255
+    assert 0.5 in make_augmentation("occlusion", value=0.5)(x / 1.0, np.zeros((1, 1)), streams)[0]
     for name in ("symmetry", "occlusion"):
         with pytest.raises(UsageError, match="needs grids"):
             make_augmentation(name)(np.zeros((1, 2, 3)), np.zeros((1, 2)), Streams.from_seeds([0], "t"))

@@ -172,6 +172,12 @@ def test_normalisation_by_channel_and_by_member() -> None:
         ((["a"], [0]), "must be numbers"),
         (([[1.0]], [0], [-1.0]), "at least 0"),
         (([[1.0]], [[0]], None, 2), "members=2"),
+        (([[[1.0]]], [[0]], None, "a"), "members='a'"),
+        (([[1, 2], [3]], [0, 1]), "rows are of different length"),
+        (([[1e300]], [0]), r"x holds numbers that float32 has no room for, beyond 3.4e\+38"),
+        (([[-1e39]], [0]), "float32 has no room"),
+        (([[1.0]], [1e39]), "y holds numbers that float32 has no room for"),
+        (([[1.0]], np.array([2**64 - 1], np.uint64)), "y holds whole numbers that int64 has no room for"),
     ],
 )
 def test_data_that_are_refused(arguments: tuple[Any, ...], words: str) -> None:

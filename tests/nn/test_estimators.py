@@ -214,6 +214,66 @@ def test_inputs_of_another_width_are_refused(name: str, normalise: bool) -> None
             make_estimator(name, normalise=normalise).fit(NUMBERS, Dataset(X[:, :1], NUMBERS.y), epochs=1)
 
 
+def test_arrays_are_fitted_and_scored_as_datasets_are() -> None:
+    """scikit-learn's verbs with scikit-learn's arguments."""
+    settings: dict[str, Any] = {"epochs": 3}
+    of_arrays, of_data = (make_estimator("mlp_classifier", seeds=2, hidden=[8]) for _ in range(2))
+    of_arrays.fit(X, TWO.y, **settings)
+    of_data.fit(TWO, **settings)
+    np.testing.assert_array_equal(of_arrays.predict(X), of_data.predict(TWO))
+    np.testing.assert_array_equal(of_arrays.score(X, TWO.y), of_data.score(TWO))
+    np.testing.assert_array_equal(of_arrays.score(X.tolist(), TWO.y.tolist()), of_data.score(TWO))
+    np.testing.assert_array_equal(of_arrays.score(X, TWO.y, "roc_auc"), of_data.score(TWO, "roc_auc"))
+    np.testing.assert_array_equal(of_arrays.score(X, TWO.y, metric="f1"), of_data.score(TWO, metric="f1"))
+    with_part = of_arrays.fit(X, TWO.y, TWO, **settings)
+    beside = of_data.fit(TWO, TWO, **settings)
+    assert with_part is not None
+    assert beside is not None
+    np.testing.assert_array_equal(with_part.validation_loss, beside.validation_loss)
+    wrong: list[tuple[Any, str]] = [
+        (lambda: of_data.fit(X), r"fit needs a Dataset, or inputs and their targets: fit\(X, y\)"),
+        (lambda: of_data.score(X), r"score needs a Dataset, or inputs and their targets: score\(X, y\)"),
+        (lambda: of_data.score(X, "f1"), "score needs a Dataset"),
+        (lambda: of_data.fit(X, TWO), "fit needs a Dataset"),
+        (lambda: of_data.fit(TWO, TWO.y), "targets beside a Dataset"),
+        (lambda: of_data.fit(TWO, TWO, TWO), "targets beside a Dataset"),
+        (lambda: of_data.fit(X, TWO.y[:3]), "must have the same rows"),
+        (lambda: of_data.fit(X, TWO.y, (X, TWO.y)), "validation must be a Dataset"),
+    ]
+    for call, words in wrong:
+        with pytest.raises(UsageError, match=words) as caught:
+            call()
+        assert "\n" not in str(caught.value)
+
+
+def test_options_that_no_data_will_mend_are_refused_at_once() -> None:
+    for name, options, words in (
+        ("mlp_classifier", {"hiden": [3]}, "hiden.*did you mean hidden"),
+        ("mlp_classifier", {"hidden": [-3]}, "at least 1"),
+        ("mlp_classifier", {"hidden": 3}, "hidden=3"),
+        ("mlp_classifier", {"dropout": 2.0}, "p=2.0"),
+        ("mlp_classifier", {"activation": "relo"}, "relo"),
+        ("mlp_classifier", {"n_out": 3}, "as many outputs are made as the targets need"),
+        ("mlp_classifier", {"loss": "hingo"}, "did you mean hinge"),
+        ("linear_regression", {"hidden": [3]}, "hidden"),
+        ("ridge_regression", {"seeds": 2, "ridge": [1, 2, 3], "solver": "closed_form"}, "or 2 of them"),
+        ("ridge_regression", {"ridge": -1}, "ridge=-1"),
+    ):
+        with pytest.raises(UsageError, match=words) as caught:
+            make_estimator(name, **options)
+        assert "\n" not in str(caught.value)
+
+
+def test_what_has_no_closed_form_is_said() -> None:
+    model = make_estimator("ridge_regression", solver="closed_form")
+    with pytest.raises(UsageError, match="the weights of all rows are 0"):
+        model.fit(Dataset(X, NUMBERS.y, np.zeros(N)))
+    with pytest.raises(UsageError, match=r"ridge=.* must be .* or 2 of them"):
+        solve_ridge(np.stack([X, X]), np.stack([NUMBERS.y, NUMBERS.y]), [1.0, 2.0, 3.0])
+    with pytest.raises(UsageError, match="must be one a row"):
+        model.fit(Dataset(X, NUMBERS.y, np.ones((N, 2))))
+
+
 def test_refused() -> None:
     for name, options, words in (
         ("ridge", {}, "ridge_regression"),

@@ -17,6 +17,7 @@ from rlcourse.nn.fit import FitResult, fit, predict
 from rlcourse.nn.linear import Linear
 from rlcourse.nn.losses import make_loss
 from rlcourse.nn.metrics import measure
+from rlcourse.nn.network import build
 from rlcourse.nn.optimisers import Optimiser
 from rlcourse.nn.scaling import Normalise
 from rlcourse.nn.stack import Sequential
@@ -401,6 +402,11 @@ def test_bytes_are_seen_as_numbers_and_what_is_predicted_in_parts_is_the_same() 
         ({"checkpoint": __file__}, "it is a file"),
         ({"loss": "cross_entropy"}, "try logistic"),
         ({"optimiser_options": {"weight_decay": -1}}, "Invalid weight_decay"),
+        ({"optimiser_options": {"foreach": True}}, "refuses its options"),
+        ({"optimiser_options": 3}, "optimiser_options=3 must be a mapping"),
+        ({"optimiser": ["adam"]}, "unknown optimiser"),
+        ({"restore_best": "no"}, "restore_best='no' must be True or False"),
+        ({"schedule": {"name": "polynomial", "steps": 5, "power": -1}}, "power=-1"),
     ],
 )
 def test_refused(settings: dict[str, Any], words: str) -> None:
@@ -411,6 +417,93 @@ def test_refused(settings: dict[str, Any], words: str) -> None:
     assert_equal(before, weights(model))
     with pytest.raises(UsageError, match="3 members for a stack of 2"):
         fit(model, Dataset(np.zeros((3, 5, 4)), np.zeros((3, 5)), members=3))
+
+
+def test_what_is_no_stack_or_no_dataset_is_refused() -> None:
+    model: Any = network([0, 1])
+    for arguments, words in (
+        ((torch.nn.Linear(4, 1), TRAIN), "must be a stack, .* got Linear"),
+        ((None, TRAIN), "must be a stack, .* got NoneType"),
+        ((model, X), r"data must be a Dataset\(x, y\), got ndarray"),
+        ((model, (X, Y)), r"data must be a Dataset\(x, y\), got tuple"),
+        ((model, TRAIN, X), r"validation must be a Dataset\(x, y\), got ndarray"),
+    ):
+        with pytest.raises(UsageError, match=words) as caught:
+            fit(*arguments)
+        assert "\n" not in str(caught.value)
+
+
+def test_an_index_that_is_too_large_is_found_in_any_row() -> None:
+    for part in ("embedding 5 4", "onehot 5"):
+        model = build([part, "flatten", "linear 1"], (2,), size=2)
+        before = weights(model)
+        for wrong in (7, -1):
+            x = np.array([[0, 0], [1, 4], [2, wrong], [3, 3]])
+            own = np.stack([x % 5, x])
+            for data in (Dataset(x, np.zeros(4)), Dataset(own, np.zeros((2, 4)), members=2)):
+                with pytest.raises(
+                    UsageError, match=r"the model does not take the inputs \[2\] of data"
+                ) as caught:
+                    fit(model, data, epochs=1)
+                assert "\n" not in str(caught.value)
+            with pytest.raises(UsageError, match="does not take the inputs"):
+                predict(model, x)
+        assert_equal(before, weights(model))
+
+
+def test_a_last_batch_of_one_row_is_said_before_batch_normalisation_meets_it() -> None:
+    model = build("mlp", 4, n_out=1, norm="batchnorm", dropout=0.5, size=2)
+    data = Dataset(X[:33], Y[:33])
+    before = weights(model)
+    for batch, better in ((32, 33), (16, 17), (1, 2)):
+        with pytest.raises(UsageError, match=f"a batch of one, .*: take batch_size={better + (batch == 1)}"):
+            fit(model, data, batch_size=batch, epochs=1)
+    with pytest.raises(UsageError, match="give it more rows"):
+        fit(model, Dataset(X[:1], Y[:1]), epochs=1)
+    assert_equal(before, weights(model))
+    fit(model, data, batch_size=33, epochs=1)
+    pictures = Dataset(RNG.normal(size=(5, 1, 3, 3)), np.zeros(5))  # of one row, nine values a channel
+    fit(
+        build("cnn", (1, 3, 3), n_out=1, channels=[2], norm="batchnorm", hidden=[], size=1),
+        pictures,
+        batch_size=4,
+        epochs=1,
+    )
+
+
+def test_weights_of_rows_and_of_steps() -> None:
+    """A weight of a row is that of all its steps, in the loss and in metrics; a weight of what is not there is refused."""
+    x, y = RNG.normal(size=(12, 5, 3)), RNG.integers(2, size=(12, 5))
+    counts = RNG.random(12)
+    results = []
+    for weight in (counts, np.repeat(counts[:, None], 5, axis=1)):
+        data = Dataset(x, y, weight)
+        model = build("gru", (3,), n_out=2, hidden=[4], to="sequence", size=2)
+        results.append(fit(model, data, data, loss="cross_entropy", metrics=["accuracy"], epochs=2))
+    np.testing.assert_allclose(results[0].metrics["accuracy"], results[1].metrics["accuracy"])
+    np.testing.assert_allclose(results[0].train_loss, results[1].train_loss, rtol=1e-5)
+    many = np.ones((12, 5))
+    for loss, target, n_out in (("cross_entropy", y[:, 0], 2), ("squared", RNG.normal(size=(12, 5)), 5)):
+        model = build("gru", (3,), n_out=n_out, hidden=[4], size=2)
+        with pytest.raises(UsageError, match=r"weights \[2, 1, 5\] do not fit to outputs"):
+            fit(model, Dataset(x, target, many), loss=loss, epochs=1)
+
+
+def test_targets_of_another_kind_are_refused() -> None:
+    for loss, y, words in (
+        ("hinge", Y, "of classes, whole numbers, and the targets are torch.float32"),
+        ("logistic", Y[:, None], "of classes, whole numbers"),
+        ("hinge", np.full((len(Y), 1), 4), "are 4 to 4, and the model has 0 to 1"),
+        ("binary_cross_entropy", np.full(len(Y), 2), "labels of data are 2 to 2, and must be 0 to 1"),
+        (
+            {"name": "cross_entropy", "class_weights": [1.0, 2.0, 3.0]},
+            (Y > 0) * 1,
+            "class_weights=.* must be 2",
+        ),
+    ):
+        n_out = 1 if isinstance(loss, str) else 2
+        with pytest.raises(UsageError, match=words):
+            fit(build("linear", 4, n_out=n_out), Dataset(X, y), loss=loss, epochs=1)
 
 
 def test_data_that_do_not_fit_to_the_model_are_refused_before_anything_is_learned() -> None:

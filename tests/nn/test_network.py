@@ -301,6 +301,18 @@ def test_a_sequence_model_learns_what_needs_memory() -> None:
     assert (((network(x)[..., 0] > 0) == (x[:, :, 0, 0] > 0.5)).double().mean(1) == 1.0).all()
 
 
+@pytest.mark.parametrize("size", [0, -1, 2.0])
+def test_a_stack_of_nobody_is_refused(size: Any) -> None:
+    with pytest.raises(UsageError, match=f"size={size} must be a whole number of at least 1"):
+        build("mlp", 3, n_out=2, size=size)
+
+
+def test_rows_without_an_axis_of_features_are_refused() -> None:
+    """They would be the features of a single row."""
+    with pytest.raises(UsageError, match=r"inputs must be \[S, B, ..., 3\], got \[2, 3\]"):
+        Linear(2, 3, 4)(torch.zeros(2, 3))
+
+
 def test_parts_of_two_sizes_are_refused() -> None:
     with pytest.raises(ValueError, match=r"one size, got \[2, 3\]"):
         Sequential(Linear(2, 1, 1), Linear(3, 1, 1))

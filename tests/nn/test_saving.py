@@ -14,6 +14,7 @@ from rlcourse.errors import StorageError, UsageError
 from rlcourse.nn.network import Network, build
 from rlcourse.nn.optimisers import Optimiser
 from rlcourse.nn.saving import FORMAT, _digest, get_arrays, load_network, save_network, set_arrays
+from rlcourse.nn.stack import Sequential
 from rlcourse.nn.transfer import freeze, load_weights, replace_head, unfreeze
 from rlcourse.streams import Streams
 
@@ -203,6 +204,9 @@ def test_a_new_head() -> None:
     assert not moved["parts.0.weight"].any()  # still frozen
     assert all(np.array_equal(value, old[name]) for name, value in get_arrays(network).items())
     assert next(replace_head(network.double(), "noisy 3").parameters()).dtype == torch.float64
+    for wrong in (None, Sequential(network)):
+        with pytest.raises(UsageError, match="of an estimator, take its network"):
+            replace_head(wrong, 5)  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="the last part of the network, 'relu', is no head"):
         replace_head(build(["linear 3", "relu"], 2), 5)
 

@@ -99,6 +99,14 @@ def test_a_floor_and_a_number() -> None:
     assert [warm(0), warm(5), warm(10), warm(50)] == [0.0, 1.0, 2.0, 2.0]
 
 
+def test_what_grows_beyond_all_numbers_is_said() -> None:
+    growing = make_schedule("exponential", factor=2.0)
+    assert growing(10) == 1024.0
+    for schedule in (growing, make_schedule("step", factor=2.0, every=1)):
+        with pytest.raises(UsageError, match=r"factor=2.0 has grown beyond all numbers after 5000 times"):
+            schedule(5000)
+
+
 @pytest.mark.parametrize(
     ("spec", "options", "words"),
     [
@@ -111,6 +119,9 @@ def test_a_floor_and_a_number() -> None:
         ({"steps": 5}, {}, "unknown schedule"),
         (None, {}, "unknown schedule"),
         ([1], {}, "unknown schedule"),
+        ("polynomial", {"steps": 5, "power": -1}, "power=-1 must be a finite number above 0"),
+        ("polynomial", {"steps": 5, "power": 0}, "power=0"),
+        ("exponential", {"factor": -0.5}, "factor=-0.5 must be a finite number at least 0"),
         (True, {}, "unknown schedule"),
     ],
 )
