@@ -79,7 +79,7 @@ def build_config(config_class: type[C], settings: dict[str, Any], *, owner: str)
 
     hints = get_type_hints(config_class, include_extras=True)
     settings = {  # JSON and TOML have lists only
-        name: tuple(value) if isinstance(value, list) and get_origin(hints.get(name)) is tuple else value
+        name: tuple(value) if isinstance(value, list) and _takes_tuple(hints.get(name)) else value
         for name, value in settings.items()
     }
     for name, value in settings.items():
@@ -125,6 +125,11 @@ def _parts(hint: Any) -> list[Any]:
     for inner in get_args(hint):
         parts += _parts(inner)
     return parts
+
+
+def _takes_tuple(hint: Any) -> bool:
+    """Whether it is a tuple of some length, or that or something else."""
+    return any(get_origin(part) is tuple for part in (hint, *get_args(hint)))
 
 
 def _types(hint: Any) -> list[Any]:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from rlcourse.checks import check_count
 from rlcourse.errors import UsageError
 from rlcourse.nn.attention import PositionalEmbedding, SelfAttention, TransformerBlock
-from rlcourse.nn.parts import Shape, make_part
+from rlcourse.nn.parts import Shape, make_parts
 from rlcourse.nn.recurrent import Recurrent
 from rlcourse.nn.sequences import EachStep, Last, Mean, OutputsOnly
 from rlcourse.nn.stack import Sequential, member_of
@@ -43,15 +43,7 @@ class Network(Sequential):
     """
 
     def __init__(self, spec: Sequence[str], n_in: Shape, size: int) -> None:
-        shapes: list[Shape] = [n_in]
-        parts = []
-        for i, text in enumerate(spec):
-            try:
-                part, shape = make_part(text, size, shapes[-1])
-            except UsageError as error:
-                raise UsageError(f"part {i + 1} of the network, {text!r}: {error}") from None
-            parts.append(part)
-            shapes.append(shape)
+        parts, shapes = make_parts(spec, size, n_in)
         if not any(True for part in parts for _ in part.parameters()):
             raise UsageError(f"spec={list(spec)!r} has no part with weights")
         super().__init__(*parts)

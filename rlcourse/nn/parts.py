@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, get_type_hints
 
 from torch import nn
@@ -50,13 +50,47 @@ Made = tuple[nn.Module, Shape]
 Pair = int | tuple[int, int]
 
 
-def make_part(text: str, size: int, shape: Shape) -> Made:
+def make_parts(
+    spec: Sequence[str],
+    size: int,
+    shape: Shape,
+    defaults: Mapping[str, Mapping[str, Any]] | None = None,
+    *,
+    first: int = 1,
+) -> tuple[list[nn.Module], list[Shape]]:
+    """Parts one after the other, and the shapes of a sample before the first and after each of them.
+
+    Args:
+        spec: a text for each, see `make_part`.
+        size: members S.
+        shape: of a sample before them.
+        defaults: by the name of a part, how its weights are drawn where its text names no law of its own.
+        first: number of the first part, for the error.
+
+    Raises:
+        UsageError: a part does not fit; the line names it.
+    """
+    parts, shapes = [], [shape]
+    for i, text in enumerate(spec, first):
+        try:
+            part, shape = make_part(text, size, shapes[-1], defaults)
+        except UsageError as error:
+            raise UsageError(f"part {i} of the network, {text!r}: {error}") from None
+        parts.append(part)
+        shapes.append(shape)
+    return parts, shapes
+
+
+def make_part(
+    text: str, size: int, shape: Shape, defaults: Mapping[str, Mapping[str, Any]] | None = None
+) -> Made:
     """A part and the shape of a sample after it.
 
     Args:
         text: such as "conv 16 3x3 stride=2", see the table above.
         size: members S.
         shape: of a sample before it.
+        defaults: see `make_parts`.
 
     Raises:
         UsageError: no such part, wrong arguments, or a shape that it does not take.
@@ -71,6 +105,8 @@ def make_part(text: str, size: int, shape: Shape) -> Made:
     maker = PARTS[name]
     arguments = [_value(word) for word in words if "=" not in word]
     options = {key: _value(value) for key, _, value in (word.partition("=") for word in words if "=" in word)}
+    if "law" not in options:
+        options = {**(defaults or {}).get(name, {}), **options}
     try:
         bound = inspect.signature(maker).bind(size, shape, *arguments, **options)
     except TypeError as error:

@@ -29,6 +29,7 @@ LACKED: dict[str, Any] = {
     "recency_half_life": 0.0,
     "exploration_period": None,
     "frame_stack": 1,
+    "body": None,
     "exploration_bonus": 0.0,
     "ent_anneal_steps": None,
     "augment": "none",

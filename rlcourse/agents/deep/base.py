@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from rlcourse.agents.base import Arrays, check_steps
 from rlcourse.agents.config import AgentConfig, Count, NonNegative, Positive, Probability
 from rlcourse.agents.control import ControlAgent
+from rlcourse.agents.deep.bodies import check_body
 from rlcourse.agents.deep.codec import Codec
 from rlcourse.agents.observations import leading_shape, members_of
 from rlcourse.agents.population import begin
@@ -55,7 +56,10 @@ class DeepConfig(AgentConfig):
     net_arch: tuple[Count, ...] = (64, 64)
     """Units of the hidden layers (stable-baselines3)."""
     activation: Literal["relu", "tanh"] = "relu"
-    """Function of the hidden units."""
+    """Function of the hidden units, and of the convolutions of pictures."""
+    body: tuple[str, ...] | None = None
+    """Parts of the network up to its heads, see rlcourse.nn.parts, in the place of net_arch and activation; None: chosen from
+    what is observed (see rlcourse.agents.deep.bodies)."""
     frame_stack: Count = 1
     """How many of the last observations the network sees."""
     exploration_bonus: NonNegative = 0.0
@@ -150,6 +154,7 @@ class DeepAgent(ControlAgent):
         self.device = torch.device("cpu" if found == "auto" else found)
         try:
             self.codec = Codec(self.venv.single_observation_space, self.config.frame_stack)
+            check_body(self.codec, self.config)
         except UsageError as error:
             raise UsageError(f"{self.name} in {self.spec.id}: {error}") from None
         compilers = ("c++", "g++", "clang++", os.environ.get("CXX", "c++"))

@@ -7,7 +7,7 @@ so that nothing is kept twice, and pictures in bytes stay bytes.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 import gymnasium
 import numpy as np
@@ -41,6 +41,32 @@ class Part:
         return self.n or self.width
 
 
+@dataclass(frozen=True)
+class Picture:
+    """A picture among flat features."""
+
+    starts: tuple[int, ...]
+    """The first of its columns, in each frame."""
+    axes: tuple[int, ...]
+    """As it was observed."""
+    channels_last: bool
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Channels of all frames, rows and columns."""
+        channels, height, width = channels_first(self.axes, self.channels_last)
+        return channels * len(self.starts), height, width
+
+    def of(self, features: Tensor) -> Tensor:
+        """Out of the features `[..., n_features]` the picture `[..., C, H, W]`."""
+        n = int(np.prod(self.axes))
+        axes = self.axes if len(self.axes) == 3 else (1, *self.axes)
+        frames = [features[..., start : start + n].unflatten(-1, axes) for start in self.starts]
+        if self.channels_last:
+            frames = [frame.movedim(-1, -3) for frame in frames]
+        return torch.cat(frames, dim=-3)
+
+
 class Codec:
     """How the observations of a space are kept as rows, and what features the rows have.
 
@@ -57,19 +83,18 @@ class Codec:
         leaves = list(_leaves(space))
         self._leaves = leaves
         image = leaves[0][1] if len(leaves) == 1 else None
-        self.is_image = isinstance(image, spaces.Box) and len(image.shape) == 3
-        if self.is_image:
-            assert isinstance(image, spaces.Box)
+        self.is_image = is_picture(image)
+        self.pictures: list[Picture] = []
+        """Those among other observations; none where all that is observed is one picture."""
+        if is_picture(image):
             self._set_image(image)
         else:
             self._set_flat()
 
     def _set_image(self, space: spaces.Box) -> None:
-        first, middle, last = space.shape
-        # Boards are mostly square. Else the channels are the shortest axis at one of the ends, as stable-baselines3 takes it,
-        # which would be wrong for more channels than there are cells a side.
-        self.channels_last = last < first if (first == middle) == (middle == last) else first == middle
-        height, width, channels = space.shape if self.channels_last else (*space.shape[1:], space.shape[0])
+        self.axes = space.shape
+        self.channels_last = channels_are_last(space.shape)
+        channels, height, width = channels_first(space.shape, self.channels_last)
         self.image_shape = (channels * self.frames, height, width)
         """Channels, rows and columns of the features."""
         self.dtype: np.dtype[Any] = np.dtype(space.dtype or np.float32)
@@ -80,8 +105,10 @@ class Codec:
     def _set_flat(self) -> None:
         kinds: list[np.dtype[Any]] = []
         parts, start = [], 0
-        for path, leaf in self._leaves:
-            del path
+        columns, shown = 0, []  # features so far, and the first one of each picture
+        for _, leaf in self._leaves:
+            if is_picture(leaf):
+                shown.append((columns, leaf.shape))
             if isinstance(leaf, spaces.Discrete):
                 found = [Part(start, 1, int(leaf.n))]
                 kinds.append(np.dtype(np.int32))
@@ -96,6 +123,7 @@ class Codec:
                 found = [Part(start, int(np.prod(leaf.shape)), 0, shift, scale)]
                 kinds.append(np.dtype(leaf.dtype))
             parts += found
+            columns += sum(part.n_features for part in found)
             start = found[-1].start + found[-1].width
         self.frame_shape = (start,)
         wide = np.result_type(*kinds)
@@ -106,6 +134,21 @@ class Codec:
             for part in parts
         ]
         self.n_features = sum(part.n_features for part in self.parts)
+        self.pictures = [
+            Picture(tuple(at + f * columns for f in range(self.frames)), axes, channels_are_last(axes))
+            for at, axes in shown
+        ]
+
+    @property
+    def columns_beside_pictures(self) -> list[int]:
+        """The columns of the features that belong to no picture."""
+        covered = {
+            column
+            for picture in self.pictures
+            for start in picture.starts
+            for column in range(start, start + int(np.prod(picture.axes)))
+        }
+        return [column for column in range(self.n_features) if column not in covered]
 
     @property
     def row_shape(self) -> tuple[int, ...]:
@@ -129,6 +172,8 @@ class Codec:
         """
         if self.is_image:
             array = np.asarray(self._leaf(observation, self._leaves[0][0])).astype(self.dtype, copy=False)
+            if len(self.axes) == 2:
+                return array[..., None, :, :]
             return np.moveaxis(array, -1, -3) if self.channels_last else array
         columns = []
         for path, leaf in self._leaves:
@@ -224,6 +269,35 @@ class Features(nn.Module):
     def forward(self, rows: Tensor) -> Tensor:
         """`[..., *row_shape]` to features."""
         return self.codec.features(rows)
+
+
+def is_picture(space: gymnasium.Space[Any] | None) -> TypeGuard[spaces.Box]:
+    """Whether a network sees it as a picture: a Box of three axes, or one of two with a byte for each point."""
+    if not isinstance(space, spaces.Box):
+        return False
+    in_bytes = (
+        space.dtype == np.uint8 and float(np.min(space.low)) == 0.0 and float(np.max(space.high)) == 255.0
+    )
+    return len(space.shape) == 3 or (len(space.shape) == 2 and in_bytes)
+
+
+def channels_are_last(axes: tuple[int, ...]) -> bool:
+    """Which axis of a picture is that of its channels, the last one or the first; two axes are rows and columns.
+
+    Boards are mostly square. Else the channels are the shortest axis at one of the ends, as stable-baselines3 takes it, which
+    would be wrong for more channels than there are cells a side.
+    """
+    if len(axes) == 2:
+        return False
+    first, middle, last = axes
+    return last < first if (first == middle) == (middle == last) else first == middle
+
+
+def channels_first(axes: tuple[int, ...], channels_last: bool) -> tuple[int, int, int]:
+    """Channels, rows and columns of a picture that is observed with these axes."""
+    if len(axes) == 2:
+        return 1, axes[0], axes[1]
+    return (axes[2], axes[0], axes[1]) if channels_last else (axes[0], axes[1], axes[2])
 
 
 def _plain(rows: Tensor, shift: float, scale: float) -> Tensor:

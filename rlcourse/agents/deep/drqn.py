@@ -21,12 +21,13 @@ from torch import Tensor
 from torch.nn import functional
 
 from rlcourse.agents.config import Count
+from rlcourse.agents.deep.bodies import body, with_weights
 from rlcourse.agents.deep.codec import Codec
-from rlcourse.agents.deep.networks import argmax_actions, body
+from rlcourse.agents.deep.networks import argmax_actions
 from rlcourse.agents.deep.replaying import ReplayAgent, ReplayConfig
 from rlcourse.errors import UsageError
 from rlcourse.nn.linear import Linear
-from rlcourse.nn.stack import Sequential, Stacked
+from rlcourse.nn.stack import Stacked
 
 
 @dataclass(frozen=True)
@@ -54,19 +55,15 @@ class RecurrentQ(Stacked):
         codec: what a row is.
         size: members S.
         n_actions: A.
-        config: `net_arch`, `activation`, `memory`, `memory_size`.
+        config: `net_arch` and `activation`, or `body`; `memory`, `memory_size`.
     """
 
     def __init__(self, codec: Codec, size: int, n_actions: int, config: Any) -> None:
         from rlcourse.nn.recurrent import GRU, LSTM
 
         super().__init__(size)
-        layers, n = body(codec, size, config.net_arch, config.activation)
-        # a body without weights of its own: what is observed goes into the memory as it is
-        layers = (
-            layers if any(isinstance(layer, Stacked) for layer in layers) else [*layers, Linear(size, n, n)]
-        )
-        self.body = Sequential(*layers)
+        layers, n = body(codec, size, config)
+        self.body = with_weights(layers, size, n)
         self.core = {"gru": GRU, "lstm": LSTM}[config.memory](size, n, config.memory_size)
         self.head = Linear(size, config.memory_size, n_actions, law="uniform")
 

@@ -18,8 +18,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from rlcourse.agents.deep.bodies import body, with_weights
 from rlcourse.agents.deep.codec import Codec
-from rlcourse.agents.deep.networks import body, policy_network
+from rlcourse.agents.deep.networks import policy_network
 from rlcourse.errors import UsageError
 from rlcourse.nn.linear import Linear
 from rlcourse.nn.stack import Sequential, Stacked
@@ -76,7 +77,7 @@ class Recurrent(Policy):
         codec: what a row is.
         size: members S.
         n_actions: A.
-        config: `net_arch`, the layers before the memory; `memory`; `memory_size`, its units.
+        config: `net_arch` or `body`, the layers before the memory; `memory`; `memory_size`, its units.
     """
 
     remembers = True
@@ -85,8 +86,8 @@ class Recurrent(Policy):
         from rlcourse.nn.recurrent import GRU, LSTM
 
         super().__init__(size)
-        layers, n = body(codec, size, config.net_arch, config.activation, law="orthogonal", gain=2.0**0.5)
-        self.body = Sequential(*layers)
+        layers, n = body(codec, size, config, law="orthogonal", gain=2.0**0.5)
+        self.body = with_weights(layers, size, n)
         self.core = {"gru": GRU, "lstm": LSTM}[config.memory](size, n, config.memory_size)
         self.state_shape = self.core.state_shape
         self.actor = Linear(size, config.memory_size, n_actions, law="orthogonal", gain=POLICY_GAIN)
@@ -116,7 +117,7 @@ class Attention(Policy):
         codec: what a row is.
         size: members S.
         n_actions: A.
-        config: `net_arch`; `memory_size`, the width D; `memory_length`, K; `memory_heads`.
+        config: `net_arch` or `body`; `memory_size`, the width D; `memory_length`, K; `memory_heads`.
     """
 
     remembers = True
@@ -128,7 +129,7 @@ class Attention(Policy):
         width, self.length, self.heads = config.memory_size, config.memory_length, config.memory_heads
         if width % self.heads:
             raise UsageError(f"memory_heads={self.heads} must divide memory_size={width}")
-        layers, n = body(codec, size, config.net_arch, config.activation, law="orthogonal", gain=2.0**0.5)
+        layers, n = body(codec, size, config, law="orthogonal", gain=2.0**0.5)
         self.body = Sequential(*layers, Linear(size, n, width, law="orthogonal"))
         self.project = Linear(size, width, 3 * width, law="xavier")
         self.out = Linear(size, width, width, law="xavier")

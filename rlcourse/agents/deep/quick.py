@@ -14,8 +14,8 @@ from numba import njit
 from numpy.typing import NDArray
 from torch import nn
 
+from rlcourse.agents.deep.bodies import Index
 from rlcourse.agents.deep.codec import Codec, Features
-from rlcourse.agents.deep.networks import Index
 from rlcourse.nn.embedding import Embedding
 from rlcourse.nn.linear import Linear
 from rlcourse.nn.stack import Sequential

@@ -31,6 +31,7 @@ def make(memory: str, space: str = "vector", **settings: Any) -> tuple[Policy, C
     config = SimpleNamespace(
         **{
             "net_arch": (6,),
+            "body": None,
             "activation": "tanh",
             "memory": memory,
             "memory_size": 8,
@@ -167,7 +168,7 @@ def test_attention_against_a_loop(length: int) -> None:
 @pytest.mark.parametrize("memory", ["gru", "lstm"])
 def test_recurrent_q_against_torchs_own_modules(memory: str) -> None:
     codec = Codec(SPACES["vector"])
-    config = SimpleNamespace(net_arch=(6,), activation="relu", memory=memory, memory_size=8)
+    config = SimpleNamespace(net_arch=(6,), body=None, activation="relu", memory=memory, memory_size=8)
     network = RecurrentQ(codec, S, A, config)
     network.initialise(Streams.from_seeds([3, 4], "network"))
     rows, fresh = story(codec)
@@ -187,7 +188,13 @@ def test_policies_begin_nearly_uniform() -> None:
     for memory in MEMORIES:
         codec = Codec(SPACES["vector"])
         config = SimpleNamespace(
-            net_arch=(6,), activation="tanh", memory=memory, memory_size=8, memory_length=4, memory_heads=2
+            net_arch=(6,),
+            body=None,
+            activation="tanh",
+            memory=memory,
+            memory_size=8,
+            memory_length=4,
+            memory_heads=2,
         )
         policy = make_policy(codec, S, A, config)
         policy.initialise(Streams.from_seeds([3, 4], "network"))
