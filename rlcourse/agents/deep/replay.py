@@ -57,6 +57,9 @@ class Replay:
     next frame's; only after a truncation it takes a frame of its own. So `capacity` frames hold `capacity - 1` transitions,
     less the truncations among them.
 
+    Where a row of the codec is several observations, the frames are single ones, and a batch puts side by side what a row was:
+    those before it, up to the beginning of its episode. For the oldest transitions a few more frames than `capacity` are kept.
+
     Args:
         size: members S.
         copies: copies of the world of each member N.
@@ -79,12 +82,17 @@ class Replay:
         total = size * copies
         self.size, self.copies, self.capacity, self.codec, self.device = size, copies, capacity, codec, device
         # one block, not filled before it is used: the system gives memory as frames are written
-        self.frames: NDArray[Any] = np.zeros((total, capacity, *codec.row_shape), codec.dtype)
+        self._before = codec.frames - 1
+        room = capacity + self._before
+        self.frames: NDArray[Any] = np.zeros((total, room, *codec.frame_shape), codec.dtype)
         self.actions: NDArray[np.int32] = np.zeros((total, capacity), np.int32)
         self.rewards: NDArray[np.float32] = np.zeros((total, capacity), np.float32)
         self.kinds: NDArray[np.uint8] = np.zeros((total, capacity), np.uint8)
         self.at: NDArray[np.int64] = np.zeros(total, np.int64)
         self.filled: NDArray[np.int64] = np.zeros(total, np.int64)
+        stacked = self._before > 0
+        self.heads: NDArray[np.int64] = np.zeros((total, 1 if stacked else 0), np.int64)
+        self.depths: NDArray[np.uint16] = np.zeros((total, capacity if stacked else 0), np.uint16)
         leaves = 1 << (copies * capacity - 1).bit_length() if prioritized else 0
         self.tree: NDArray[np.float64] = np.zeros((size, 2 * leaves))
         self.highest: NDArray[np.float64] = np.ones(size)
@@ -92,9 +100,9 @@ class Replay:
 
     def _share_memory(self) -> None:
         """Views of the rings: as bytes for writing, flat as a tensor for gathering."""
-        total = self.size * self.copies
-        self._bytes = self.frames.reshape(total, self.capacity, -1).view(np.uint8)
-        self._flat = torch.from_numpy(self.frames.reshape(total * self.capacity, *self.codec.row_shape))
+        self._bytes = self.frames.reshape(*self.frames.shape[:2], -1).view(np.uint8)
+        self._flat = torch.from_numpy(self.frames.reshape(-1, *self.codec.frame_shape))
+        self._unseen = torch.from_numpy(Codec(self.codec.space).unseen(()))
 
     def __len__(self) -> int:
         """Frames that the fullest ring holds."""
@@ -103,7 +111,7 @@ class Replay:
     @property
     def n_bytes(self) -> int:
         """What it takes when it is full."""
-        return sum(getattr(self, name).nbytes for name in self.ARRAYS)
+        return sum(array.nbytes for array in self.get_arrays().values())
 
     def add(
         self,
@@ -117,7 +125,6 @@ class Replay:
         """One transition of every copy, arrays `[S N, ...]`."""
         from rlcourse.agents.deep import replay_kernels as kernels
 
-        total = len(actions)
         kernels.write(
             self._bytes,
             self.actions,
@@ -125,21 +132,38 @@ class Replay:
             self.kinds,
             self.at,
             self.filled,
-            np.ascontiguousarray(rows).reshape(total, -1).view(np.uint8),
+            self.heads,
+            self.depths,
+            self._before,
+            self._newest(rows),
             actions,
             rewards,
-            np.ascontiguousarray(next_rows).reshape(total, -1).view(np.uint8),
+            self._newest(next_rows),
             terminated,
             truncated,
         )
         if self.tree.size:
             kernels.note_new(self.tree, self.highest, self.kinds, self.at, self.copies)
 
+    def _newest(self, rows: NDArray[Any]) -> NDArray[np.uint8]:
+        """The newest observation of each row, as bytes `[S N, ...]`."""
+        rows = rows[:, -self.codec.frame_shape[0] :]
+        return np.ascontiguousarray(rows).reshape(len(rows), -1).view(np.uint8)
+
     def cut(self, over: NDArray[np.bool_]) -> None:
         """The copies `over` `[S N]` begin anew: where the episode that was seen last did not end, it was truncated."""
         from rlcourse.agents.deep import replay_kernels as kernels
 
-        kernels.cut(self.tree, self.kinds, self.at, self.filled, self.copies, over)
+        kernels.cut(
+            self.tree,
+            self.kinds,
+            self.at,
+            self.filled,
+            self.heads,
+            self.frames.shape[1],
+            self.copies,
+            over,
+        )
 
     # ---------------------------------------------------------------- drawing
 
@@ -246,7 +270,22 @@ class Replay:
 
     def rows_at(self, places: NDArray[np.int64]) -> Tensor:
         """The observations in these places, `[*places.shape, *row_shape]`."""
+        if self._before:
+            return self._stacked_at(places)
         found = self._flat.index_select(0, torch.from_numpy(places.reshape(-1)))
+        return found.reshape(*places.shape, *self.codec.row_shape).to(self.device)
+
+    def _stacked_at(self, places: NDArray[np.int64]) -> Tensor:
+        """The same, where a row is several observations: up to the beginning of the episode, then `Codec.unseen`."""
+        from rlcourse.agents.deep import replay_kernels as kernels
+
+        flat = np.ascontiguousarray(places.reshape(-1))
+        where = np.empty((len(flat), self.codec.frames), np.int64)
+        unseen = np.empty(where.shape, np.bool_)
+        kernels.stack(self.frames.shape[1], self.at, self.heads, self.depths, flat, where, unseen)
+        found = self._flat.index_select(0, torch.from_numpy(where.reshape(-1)))
+        if unseen.any():
+            found[torch.from_numpy(unseen.reshape(-1))] = self._unseen
         return found.reshape(*places.shape, *self.codec.row_shape).to(self.device)
 
     def _tensor(self, array: NDArray[Any]) -> Tensor:
@@ -255,10 +294,12 @@ class Replay:
     # ---------------------------------------------------------------- saving
 
     ARRAYS = ("frames", "actions", "rewards", "kinds", "at", "filled", "tree", "highest")
+    OF_STACKS = ("heads", "depths")
 
     def get_arrays(self) -> Arrays:
         """All that it holds: arrays `[S N, ...]`, of `tree` and `highest` `[S, ...]`."""
-        return {name: getattr(self, name) for name in self.ARRAYS}
+        names = (*self.ARRAYS, *self.OF_STACKS) if self._before else self.ARRAYS
+        return {name: getattr(self, name) for name in names}
 
     def check(self, arrays: Arrays, n_actions: int) -> None:
         """Refuse what `get_arrays` cannot have given.
@@ -276,7 +317,10 @@ class Replay:
         copies, frames = np.arange(len(kinds)), np.arange(self.capacity)
         check_range("replay/at", at, 0, self.capacity - 1)
         check_range("replay/filled", filled, 0, self.capacity)
-        self.codec.check("kept/replay/frames", arrays["frames"])
+        Codec(self.codec.space).check("kept/replay/frames", arrays["frames"])
+        if self._before:
+            check_range("replay/heads", arrays["heads"], 0, self.frames.shape[1] - 1)
+            check_range("replay/depths", arrays["depths"], 0, self._before)
         check_range("replay/actions", arrays["actions"], 0, n_actions - 1)
         check_range("replay/kinds", kinds, 0, OPEN)
         used, is_open = frames < filled[:, None], kinds == OPEN

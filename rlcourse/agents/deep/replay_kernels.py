@@ -1,7 +1,9 @@
 """The compiled part of replay: writing frames into rings, and drawing transitions, sequences and priorities from them.
 
 A ring holds frames: what was observed, the action taken there, what it paid and how it went on. The observation after a
-transition is that of the next frame, so every one is kept once.
+transition is that of the next frame, so every one is kept once. Where a network sees the last f observations, a ring holds
+single ones, which are put side by side when they are read. Then it has f - 1 places more than there are transitions, for what
+was seen before the oldest of them, and a head of its own.
 
 Numba's cache does not see edits of `rlcourse.streams_compiled`: delete the `__pycache__` here after one.
 """
@@ -30,6 +32,9 @@ def write(
     kinds: Any,
     at: Any,
     filled: Any,
+    heads: Any,
+    depths: Any,
+    most: Any,
     seen: Any,
     taken: Any,
     paid: Any,
@@ -40,19 +45,30 @@ def write(
     """One transition of every copy b = 0 .. B-1 into its ring of C frames.
 
     Arrays:
-        frames: `[B, C, bytes]`; actions, rewards, kinds: `[B, C]`; at, filled: `[B]`, where the next frame goes and how
+        frames: `[B, C + most, bytes]`; actions, rewards, kinds: `[B, C]`; at, filled: `[B]`, where the next frame goes and how
             many are used.
-        seen, following: observations before and after, `[B, bytes]`; taken, paid, terminated, truncated: `[B]`.
+        heads: `[B, 1]`, where the next frame goes among `frames`, and depths: uint16 `[B, C]`, how many observations before
+            that of each place are of its episode, at most `most`; both `[B, 0]` where `most` is 0.
+        seen, following: the newest observations before and after, `[B, bytes]`; taken, paid, terminated, truncated: `[B]`.
     """
     copies, capacity = kinds.shape
     for b in range(copies):
         i = at[b]
-        frames[b, i] = seen[b]
+        head = heads[b, 0] if most else i
+        if most:
+            before = kinds[b, (i - 1) % capacity]
+            if filled[b] == 0 or before != GOES_ON or (frames[b, head] != seen[b]).any():
+                depths[b, i] = 0  # an episode begins here
+            depths[b, (i + 1) % capacity] = min(depths[b, i] + 1, most)
+            if truncated[b] and not terminated[b]:
+                depths[b, (i + 2) % capacity] = 0
+            heads[b, 0] = (head + (2 if truncated[b] and not terminated[b] else 1)) % frames.shape[1]
+        frames[b, head] = seen[b]
         actions[b, i] = taken[b]
         rewards[b, i] = paid[b]
         kinds[b, i] = TERMINATED if terminated[b] else (TRUNCATED if truncated[b] else GOES_ON)
         i = (i + 1) % capacity
-        frames[b, i] = following[b]
+        frames[b, (head + 1) % frames.shape[1]] = following[b]
         if truncated[b] and not terminated[b]:
             kinds[b, i] = CLOSING
             i = (i + 1) % capacity
@@ -63,8 +79,11 @@ def write(
 
 
 @kernel
-def cut(tree: Any, kinds: Any, at: Any, filled: Any, copies: Any, over: Any) -> None:
-    """Where `over [B]`, what comes next is another episode: a last transition that went on was truncated."""
+def cut(tree: Any, kinds: Any, at: Any, filled: Any, heads: Any, room: Any, copies: Any, over: Any) -> None:
+    """Where `over [B]`, what comes next is another episode: a last transition that went on was truncated.
+
+    See `write`; `room` is C + most.
+    """
     total, capacity = kinds.shape
     for b in range(total):
         i = at[b]
@@ -74,8 +93,29 @@ def cut(tree: Any, kinds: Any, at: Any, filled: Any, copies: Any, over: Any) -> 
             at[b] = (i + 1) % capacity
             kinds[b, at[b]] = OPEN
             filled[b] = min(filled[b] + 1, capacity)
+            if heads.size:
+                heads[b, 0] = (heads[b, 0] + 1) % room
             if tree.size:
                 raise_leaf(tree, b // copies, b % copies * capacity + at[b], 0.0)
+
+
+@kernel
+def stack(room: Any, at: Any, heads: Any, depths: Any, places: Any, out: Any, unseen: Any) -> None:
+    """Where the observations in these places are among the frames, and those before them, the oldest first.
+
+    Arrays:
+        room: C + most; at, heads, depths: see `write`.
+        places: int64 `[n]`, b C + i.
+        out: int64 `[n, most + 1]`, b room + j, written.
+        unseen: bool `[n, most + 1]`, whether that is from before the episode, written.
+    """
+    capacity, last = depths.shape[1], out.shape[1] - 1
+    for k in range(len(places)):
+        b, i = places[k] // capacity, places[k] % capacity
+        newest = heads[b, 0] - (at[b] - i) % capacity
+        for back in range(last + 1):
+            out[k, last - back] = b * room + (newest - back) % room
+            unseen[k, last - back] = back > depths[b, i]
 
 
 @kernel
