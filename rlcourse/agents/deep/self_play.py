@@ -40,7 +40,8 @@ class DeepSelfPlayConfig(AgentConfig):
     pool_size: Count = 8
     """Past selves that each member keeps."""
     snapshot_interval: Count = 2_000
-    """Environment steps between one past self and the next."""
+    """Environment steps between one past self and the next; the copies of a member all step at once, and between two such
+    steps there is one past self at most."""
     latest_share: Probability = 0.8
     """Chance that a game is played against the latest self (Berner et al. 2019, section "opponents": 80%)."""
 
@@ -150,9 +151,14 @@ class DeepSelfPlay(ControlAgent):
     # ---------------------------------------------------------------- the opponent
 
     @property
+    def snapshots(self) -> int:
+        """Past selves that have gone into the pool so far: one an interval, but no more than one a step of all copies."""
+        return self.num_timesteps // max(self.config.snapshot_interval, self.copies)
+
+    @property
     def held(self) -> int:
         """Past selves that are in the pool now."""
-        return min(self.config.pool_size, self.num_timesteps // self.config.snapshot_interval)
+        return min(self.config.pool_size, self.snapshots)
 
     def _draw_rivals(self, begun: NDArray[np.bool_]) -> None:
         """Say whom the copies that begin anew `[S N]` play against."""
@@ -188,7 +194,7 @@ class DeepSelfPlay(ControlAgent):
 
     def _take_snapshot(self) -> None:
         """The networks of now go into the pool, in the place of the oldest."""
-        slot = (self.num_timesteps // self.config.snapshot_interval - 1) % self.config.pool_size
+        slot = (self.snapshots - 1) % self.config.pool_size
         mine, pool = self._network.state_dict(), self.past.state_dict()
         for name, kept in pool.items():
             kept.unflatten(0, (self.size, self.config.pool_size))[:, slot] = mine[name]
@@ -203,9 +209,9 @@ class DeepSelfPlay(ControlAgent):
             while learner.num_timesteps < learner._asked[0]:
                 if learner._over.any():
                     self._draw_rivals(learner._over)
-                before = learner.num_timesteps // self.config.snapshot_interval
+                before = self.snapshots
                 learner._step()
-                if learner.num_timesteps // self.config.snapshot_interval > before:
+                if self.snapshots > before:
                     self._take_snapshot()
                 advance(self.copies)
         return self

@@ -80,6 +80,27 @@ def test_the_pool_holds_what_the_networks_were(learner):
         assert torch.equal(slots[:, 1], was[1][name])
 
 
+@each
+@pytest.mark.parametrize(("n_envs", "interval"), [(8, 4), (8, 3), (4, 6), (4, 4), (3, 2)])
+def test_every_past_self_that_can_be_drawn_was_once_the_latest(learner, n_envs, interval):
+    """Also where a step of all copies passes two intervals."""
+    settings = {**SETTINGS[learner], "n_envs": n_envs, "n_steps": 4, "batch_size": n_envs * 4}
+    if learner == "dqn":
+        settings = {**SETTINGS[learner], "n_envs": n_envs}
+    agent = build(learner, learner_settings=settings, pool_size=4, snapshot_interval=interval)
+    seen = []
+    for step in range(1, 13):
+        agent.learn(n_envs)
+        seen.append(next(iter(agent._network.state_dict().values())).clone())
+        slots = next(iter(agent.past.state_dict().values())).unflatten(0, (3, 4))
+        written = slots[:, : agent.held]
+        assert written.abs().amax(dim=tuple(range(2, written.ndim))).all()
+        assert not slots[:, agent.held :].any()
+        assert agent.held == min(4, step * n_envs // max(n_envs, interval))
+        for slot in written.unbind(1):
+            assert any(torch.equal(slot, was) for was in seen)
+
+
 @pytest.mark.parametrize(("share", "low", "high"), [(1.0, 1.0, 1.0), (0.5, 0.4, 0.6), (0.0, 0.0, 0.0)])
 def test_the_share_of_games_against_the_latest_self(share, low, high):
     agent = build("ppo", seeds=100, latest_share=share, snapshot_interval=30)
