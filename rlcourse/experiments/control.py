@@ -11,8 +11,8 @@ Metrics:
     gap            how much less the greedy policy is worth than the best there is, exactly, from the start
     distance       how much less at most, from any state that can be reached, by the discount of the agent
     win_rate       share of the cells of a maze from which the greedy policy wins
-    steps_to_95    steps until it was worth 95% of the best, at the grain of some forty checkpoints; the whole budget if it
-                   never was
+    steps_to_95    steps until it was worth 95% of the best, at the grain of some forty checkpoints, or fewer where the world
+                   has more states than the members make steps; the whole budget if it never was
     regret         in a world that changes: what the episodes paid less than a clairvoyant would expect, who knows how the
                    world stands, summed over all of them; how it stands is looked at when a checkpoint is passed
 
@@ -46,6 +46,10 @@ EPISODES = 20
 """Evaluation episodes of each member."""
 CHECKS = 40
 """How often at most it is looked whether a policy is worth enough: each time it is solved for every member."""
+FEWEST_CHECKS = 8
+"""How often it is at least, with as many checkpoints."""
+STATES_A_STEP = 40
+"""For each step, states at most at which a policy is looked at, so that looking does not take longer than learning by far."""
 
 
 def record_control(
@@ -69,7 +73,7 @@ def record_control(
     exact = Yardsticks.of(learner)
     changes = exact is not None and exact.changes
     on_the_way = None if learner.follows_account_alone else exact
-    grain = -(-len(checkpoints) // CHECKS)
+    grain = -(-len(checkpoints) // checks_of(steps, 0 if exact is None else exact.n_states))
     if changes and on_the_way is not None:
         curves["regret"] = np.empty((len(checkpoints), learner.size))
     with progress_bar(steps, f"{learner.name} x {learner.size}", show=progress) as advance:
@@ -131,6 +135,16 @@ def record_control(
         optimum=optimum,
         wall_seconds=time.perf_counter() - started,
     )
+
+
+def checks_of(steps: int, n_states: int) -> int:
+    """How often at most it is looked whether a policy is worth enough.
+
+    Args:
+        steps: of each member.
+        n_states: of the model in which the policies are solved.
+    """
+    return min(CHECKS, max(FEWEST_CHECKS, STATES_A_STEP * steps // max(n_states, 1)))
 
 
 def _unseen_levels(learner: ControlAgent) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cached_property, partial
+from hashlib import blake2b
 from typing import Any
 
 import gymnasium
@@ -45,6 +46,7 @@ class Yardstick:
 
     def __init__(self, mdp: FiniteMDP, horizon: int) -> None:
         self.mdp, self.horizon = mdp, horizon
+        self._last: dict[int | None, dict[bytes, float]] = {}
         self.best = float(mdp.start_value(finite_horizon(mdp, horizon).V[0]))
 
     @cached_property
@@ -71,8 +73,15 @@ class Yardstick:
         return self.best - self._worth(policy, self.horizon)
 
     def _worth(self, policy: NDArray[Any], horizon: int | None) -> Floats:
-        distinct, member = np.unique(policy, axis=0, return_inverse=True)
-        return greedy_value(self.mdp, distinct, 1.0, horizon)[member.reshape(-1)]
+        """What each policy is worth under this time limit; each is solved once, and those of the last time are remembered."""
+        keys = [blake2b(one.tobytes(), digest_size=16).digest() for one in policy]
+        known = self._last.get(horizon, {})
+        new = {key: row for row, key in enumerate(keys) if key not in known}
+        if new:
+            solved = greedy_value(self.mdp, policy[list(new.values())], 1.0, horizon)
+            known = {**known, **dict(zip(new, solved.tolist(), strict=True))}
+        self._last[horizon] = {key: known[key] for key in keys}
+        return np.array([known[key] for key in keys], np.float64)
 
 
 class Yardsticks:
@@ -131,6 +140,11 @@ class Yardsticks:
         finally:
             twin.close()
         return cls(found, keys, versions is not None)
+
+    @property
+    def n_states(self) -> int:
+        """How many states the largest of the models has; 0 without models."""
+        return max((one.mdp.n_states for one in self.yardsticks.values()), default=0)
 
     @property
     def has_total(self) -> bool:

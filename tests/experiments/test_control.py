@@ -13,6 +13,8 @@ from rlcourse.agents import make_agent
 from rlcourse.cli import main
 from rlcourse.errors import UsageError
 from rlcourse.experiments import run_cell
+from rlcourse.experiments.control import checks_of
+from rlcourse.experiments.exact import Yardsticks
 from rlcourse.experiments.run import record
 from rlcourse.mdp import FiniteMDP, evaluate_policy
 from tests.agents.tabular.worlds import CORNER, assert_same
@@ -100,6 +102,28 @@ def test_who_comes_to_the_goal_too_late_is_not_worth_95_percent() -> None:
     cell = run_cell("random", "FourRooms-v0", seeds=2, steps=40, points=2)
     assert cell.scores["gap"].min() > 0.3
     assert cell.scores["steps_to_95"].tolist() == [40.0, 40.0]
+
+
+def test_a_short_run_in_a_world_of_many_states_is_looked_at_less_often(monkeypatch: Any) -> None:
+    assert [checks_of(*case) for case in ((10_000, 50), (300, 12_000), (300, 600), (300, 0))] == [
+        40,
+        8,
+        20,
+        40,
+    ]
+    looks = []
+    look = Yardsticks.is_enough
+
+    def count(yardsticks: Yardsticks, learner: Any) -> Any:
+        looks.append(learner.num_timesteps)
+        return look(yardsticks, learner)
+
+    monkeypatch.setattr(Yardsticks, "is_enough", count)
+    for layout, fewest, most in (("duel3", 35, 41), ("duel4", 8, 9)):
+        run_cell("random", "CandyDuel-v0", seeds=1, steps=320, env_kwargs={"layout": layout})
+        assert fewest <= len(looks) <= most
+        assert looks[-1] == 320
+        looks.clear()
 
 
 def test_what_cannot_be_known_is_left_out() -> None:

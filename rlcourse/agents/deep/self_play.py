@@ -19,7 +19,8 @@ from rlcourse.agents.config import AgentConfig, Count, Probability
 from rlcourse.agents.control import ControlAgent
 from rlcourse.agents.deep.acting import epsilon_greedy, softmax_actions
 from rlcourse.agents.deep.dqn import DQN
-from rlcourse.agents.deep.policies import make_policy
+from rlcourse.agents.deep.networks import policy_network
+from rlcourse.agents.deep.policies import POLICY_GAIN
 from rlcourse.agents.deep.ppo import PPO
 from rlcourse.errors import UsageError
 from rlcourse.nn.stack import Stacked
@@ -73,7 +74,7 @@ class DeepSelfPlay(ControlAgent):
     learner: DQN | PPO
     """Player 0."""
     past: Stacked
-    """The pool: a stack of S x P networks, those of a member one after the other."""
+    """The pool: a stack of S x P networks, those of a member one after the other; of PPO the actors alone."""
     rivals: NDArray[np.int64]
     """Whom each copy plays against, `[S N]`: a place in the pool, or P for the latest self."""
 
@@ -110,7 +111,11 @@ class DeepSelfPlay(ControlAgent):
     @property
     def _network(self) -> Stacked:
         """What says what the learner does."""
-        return self.learner.q if isinstance(self.learner, DQN) else self.learner.policy
+        if isinstance(self.learner, DQN):
+            return self.learner.q
+        policy: Any = self.learner.policy
+        actor: Stacked = policy.actor
+        return actor
 
     def _empty_pool(self) -> Stacked:
         """A stack of S x P networks; their weights mean nothing before the first snapshots."""
@@ -118,7 +123,7 @@ class DeepSelfPlay(ControlAgent):
         if isinstance(learner, DQN):
             made: Stacked = learner.make_network(size)
         else:
-            made = make_policy(learner.codec, size, self.n_actions, learner.config)
+            made = policy_network(learner.codec, size, self.n_actions, learner.config, gain=POLICY_GAIN)
         return made.requires_grad_(False).to(learner.device)
 
     # ---------------------------------------------------------------- the account is that of the learner
@@ -187,10 +192,8 @@ class DeepSelfPlay(ControlAgent):
 
     def _preferences(self, network: Any, rows: Tensor) -> Tensor:
         """Values or preferences of the actions, `[*, N, A]`."""
-        if isinstance(self.learner, DQN):
-            return self.learner.head.values(network(rows))
-        preferences: Tensor = network.step(rows, None, None)[0]
-        return preferences
+        said: Tensor = network(rows)
+        return self.learner.head.values(said) if isinstance(self.learner, DQN) else said
 
     def _take_snapshot(self) -> None:
         """The networks of now go into the pool, in the place of the oldest."""
