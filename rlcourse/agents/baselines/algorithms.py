@@ -82,6 +82,11 @@ class SB3RecurrentPPO(SB3Agent):
     name = "sb3:recurrent_ppo"
     config_class = SB3RecurrentPPOConfig
     algorithm = "sb3_contrib:RecurrentPPO"
+    config: SB3RecurrentPPOConfig
+
+    def memory_shape(self, copies: int) -> tuple[int, ...]:
+        """See `SB3Agent.memory_shape`: hidden and cell state of the actor."""
+        return (self.config.n_lstm_layers, copies, self.config.lstm_hidden_size)
 
 
 class SB3MaskablePPO(_ActorCritic):

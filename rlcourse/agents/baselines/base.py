@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from rlcourse.agents.base import Arrays, check_steps
 from rlcourse.agents.baselines.settings import SB3Config
 from rlcourse.agents.control import ControlAgent
-from rlcourse.agents.observations import leading_shape, members_of, say_space
+from rlcourse.agents.observations import checked_shape, members_of, rows_of_flags, say_space
 from rlcourse.errors import StorageError, UsageError
 from rlcourse.names import NAMESPACE
 from rlcourse.native import native_batch
@@ -190,19 +190,49 @@ class SB3Agent(ControlAgent):
         deterministic: bool = True,
     ) -> tuple[NDArray[np.int64], Any]:
         """See `Agent.predict`."""
-        lead = leading_shape(self.venv.single_observation_space, observation)
+        lead = checked_shape(self.venv.single_observation_space, observation)
         copies = members_of(lead, self.size)
         seen = rows_of(observation, len(lead), (self.size, copies))
-        starts = None if episode_start is None else np.reshape(episode_start, (self.size, copies))
+        starts = rows_of_flags(episode_start, (self.size, copies))
+        memories = self._told_before(state, copies)
         actions, states = np.empty((self.size, copies), np.int64), []
         for k in range(self.size):
-            memory = None if state is None else state[k]
+            memory = memories[k]
             begun = None if starts is None else starts[k]
             model = self._model(k)
             with one_thread():
                 actions[k], memory = self._choose(k, model, part_of(seen, k), memory, begun, deterministic)
             states.append(memory)
         return actions.reshape(lead), None if all(one is None for one in states) else states
+
+    def memory_shape(self, copies: int) -> tuple[int, ...] | None:
+        """The shape of both of the arrays that a model remembers of its `copies`; `None` if it never remembers anything."""
+        return None
+
+    def _told_before(self, state: Any, copies: int) -> list[Any]:
+        """What each model remembers, of what `predict` handed back; `None` is nothing.
+
+        Raises:
+            UsageError: it is something else.
+        """
+        if state is None:
+            return [None] * self.size
+        shape, members = self.memory_shape(copies), state if isinstance(state, (list, tuple)) else ()
+        known = [
+            one is None
+            or (
+                isinstance(one, tuple)
+                and len(one) == 2
+                and all(isinstance(part, np.ndarray) and part.shape == shape for part in one)
+            )
+            for one in members
+        ]
+        if len(known) != self.size or not all(known):
+            raise UsageError(
+                f"the state is not what {self.name} remembers of {[self.size, copies]} copies: give what predict handed back "
+                "for them, or None where episodes begin"
+            )
+        return list(members)
 
     def _choose(
         self, k: int, model: Any, seen: Any, state: Any, starts: Any, deterministic: bool
@@ -229,7 +259,7 @@ class SB3Agent(ControlAgent):
 
     def _values(self, observation: Any, ask: Callable[[Any, Any], Any]) -> NDArray[np.float64]:
         """What `ask(model, tensor)` says of every observation, with the leading shape of these."""
-        lead = leading_shape(self.venv.single_observation_space, observation)
+        lead = checked_shape(self.venv.single_observation_space, observation)
         seen = rows_of(observation, len(lead), (self.size, members_of(lead, self.size)))
         found = []
         for k in range(self.size):

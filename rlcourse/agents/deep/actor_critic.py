@@ -170,6 +170,10 @@ class ActorCritic(DeepAgent):
             _, values, _ = self.policy.step(seen, self._state(self._memory), None)
         return values.cpu().numpy().reshape(-1)
 
+    def first_memory(self, copies: int) -> Tensor | None:
+        """See `DeepAgent.first_memory`."""
+        return self.policy.initial_state(copies) if self.policy.remembers else None
+
     def choose(
         self, rows: Tensor, state: Any, episode_start: Any, deterministic: bool
     ) -> tuple[NDArray[np.int64], Any]:
@@ -177,7 +181,7 @@ class ActorCritic(DeepAgent):
         remembers = self.policy.remembers
         fresh = None
         if remembers:
-            state = self.policy.initial_state(rows.shape[1]) if state is None else state
+            state = self.first_memory(rows.shape[1]) if state is None else state
             fresh = None if episode_start is None else self.tensor(episode_start)
         preferences, _, state = self.policy.step(rows, state, fresh)
         return self._pick(preferences, deterministic, self._predict_stream), state if remembers else None
@@ -193,7 +197,7 @@ class ActorCritic(DeepAgent):
         """What the critic expects, see `Agent.state_values`; of an agent that remembers, at the beginning of an episode."""
         rows, lead = self._asked_values(observation)
         with torch.inference_mode():
-            state = self.policy.initial_state(rows.shape[1]) if self.policy.remembers else None
+            state = self.first_memory(rows.shape[1])
             _, values, _ = self.policy.step(rows, state, None)
         return values.cpu().numpy().astype(np.float64).reshape(lead)
 
@@ -201,7 +205,7 @@ class ActorCritic(DeepAgent):
         """The chance of every action, float64 with the leading shape of the observation, and A; as `state_values`."""
         rows, lead = self._asked_values(observation)
         with torch.inference_mode():
-            state = self.policy.initial_state(rows.shape[1]) if self.policy.remembers else None
+            state = self.first_memory(rows.shape[1])
             preferences, _, _ = self.policy.step(rows, state, None)
         return preferences.softmax(-1).cpu().numpy().astype(np.float64).reshape(*lead, self.n_actions)
 

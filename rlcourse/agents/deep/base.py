@@ -23,7 +23,7 @@ from rlcourse.agents.config import AgentConfig, Count, NonNegative, Positive, Pr
 from rlcourse.agents.control import ControlAgent
 from rlcourse.agents.deep.bodies import check_body
 from rlcourse.agents.deep.codec import Codec
-from rlcourse.agents.observations import leading_shape, members_of
+from rlcourse.agents.observations import checked_shape, members_of, rows_of_flags
 from rlcourse.agents.population import begin
 from rlcourse.errors import UsageError
 from rlcourse.nn.optimisers import Optimiser
@@ -287,11 +287,11 @@ class DeepAgent(ControlAgent):
         deterministic: bool = True,
     ) -> tuple[NDArray[np.int64], Any]:
         """See `Agent.predict`. The memory is that of the network, and with `frame_stack` the last observations."""
-        lead = leading_shape(self.venv.single_observation_space, observation)
+        lead = checked_shape(self.venv.single_observation_space, observation)
         n = members_of(lead, self.size)
         frames = self.codec.read(observation, len(lead)).reshape(self.size, n, *self.codec.frame_shape)
-        fresh = None if episode_start is None else np.asarray(episode_start, np.bool_).reshape(self.size, n)
-        stacked, inner = (None, None) if state is None else state
+        fresh = rows_of_flags(episode_start, (self.size, n))
+        stacked, inner = self._told_before(state, n)
         rows = self.codec.follow(stacked, frames, fresh)
         with torch.inference_mode():
             actions, inner = self.choose(self.tensor(rows), inner, fresh, deterministic)
@@ -299,9 +299,37 @@ class DeepAgent(ControlAgent):
             state = (rows if self.codec.frames > 1 else None, inner)
         return (self.first_action + actions).reshape(lead), state
 
+    def first_memory(self, copies: int) -> Tensor | None:
+        """What the network remembers where `copies` episodes of each member begin; `None` if it never remembers anything."""
+        return None
+
+    def _told_before(self, state: Any, n: int) -> tuple[NDArray[Any] | None, Tensor | None]:
+        """The last observations of `n` copies, and what the network remembers, of what `predict` handed back."""
+        if state is None:
+            return None, None
+        rows, memory = state if isinstance(state, tuple) and len(state) == 2 else (state, state)
+        shape = (self.size, n, *self.codec.row_shape)
+        first = self.first_memory(n)
+        fits_rows = (
+            rows is None
+            if self.codec.frames == 1
+            else isinstance(rows, np.ndarray) and (rows.shape, rows.dtype) == (shape, self.codec.dtype)
+        )
+        fits_memory = (
+            memory is None
+            if first is None
+            else isinstance(memory, Tensor) and (memory.shape, memory.dtype) == (first.shape, first.dtype)
+        )
+        if not (fits_rows and fits_memory):
+            raise UsageError(
+                f"the state is not what {self.name} remembers of {[self.size, n]} copies: give what predict handed back for "
+                "them, or None where episodes begin"
+            )
+        return rows, memory
+
     def _asked_values(self, observation: Any) -> tuple[Tensor, tuple[int, ...]]:
         """Rows of observations, `[S, n, ...]`, and the leading shape that the answer has; of episodes that begin there."""
-        lead = leading_shape(self.venv.single_observation_space, observation)
+        lead = checked_shape(self.venv.single_observation_space, observation)
         n = members_of(lead, self.size)
         frames = self.codec.read(observation, len(lead)).reshape(self.size, n, *self.codec.frame_shape)
         return self.tensor(self.codec.follow(None, frames)), lead

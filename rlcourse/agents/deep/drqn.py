@@ -123,6 +123,10 @@ class DRQN(ReplayAgent):
         super().forget_episode(over)
         self._fresh |= over
 
+    def first_memory(self, copies: int) -> Tensor | None:
+        """See `DeepAgent.first_memory`."""
+        return self.q.core.initial_state(copies)
+
     def choose(
         self, rows: Tensor, state: Any, episode_start: Any, deterministic: bool
     ) -> tuple[NDArray[np.int64], Any]:

@@ -10,7 +10,7 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from rlcourse.agents.observations import leading_shape
+from rlcourse.agents.observations import checked_shape
 from rlcourse.errors import UsageError
 
 
@@ -59,18 +59,13 @@ class StateNumbers:
         Raises:
             UsageError: an observation that the space does not contain.
         """
-        lead = leading_shape(self.space, observation)
+        lead = checked_shape(self.space, observation)
         number = np.zeros(lead, np.int64)
         for path, dimensions, start, counts in self.leaves:
             part = observation
             for key in path:
                 part = part[key]
-            array = np.asarray(part)
-            if array.dtype.kind not in "biu":
-                raise UsageError(f"the observation is {array.dtype}, expected whole numbers of {self.space}")
-            digits = array.astype(np.int64).reshape(*lead, len(counts)) - start
-            if digits.size and ((digits < 0) | (digits >= counts)).any():
-                raise UsageError(f"the observation is not one of {self.space}")
+            digits = np.asarray(part).astype(np.int64).reshape(*lead, len(counts)) - start
             if dimensions == 0:
                 number = number * counts[0] + digits[..., 0]
                 continue

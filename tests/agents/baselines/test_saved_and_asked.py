@@ -143,6 +143,35 @@ def test_a_memory_is_handed_on():
     np.testing.assert_allclose(again[0][0], once[0], atol=1e-6)
 
 
+@pytest.mark.parametrize("name", ["sb3:dqn", "sb3:ppo", "sb3:recurrent_ppo"])
+def test_what_cannot_be_asked_is_refused(name):
+    agent = build(name, seeds=2, world="FrozenLake-v1", env_kwargs={})
+    for wrong, says in (
+        ([3, 99], r"not one of Discrete\(16\)"),
+        ([-1, 3], r"not one of Discrete\(16\)"),
+        ([2.5, 3], "expected whole numbers of"),
+        ("up", "expected whole numbers of"),
+    ):
+        with pytest.raises(UsageError, match=says) as error:
+            agent.predict(wrong)
+        assert "\n" not in str(error.value)
+    values = agent.action_values if name == "sb3:dqn" else agent.state_values
+    if name != "sb3:recurrent_ppo":
+        with pytest.raises(UsageError, match="not one of"):
+            values([3, 99])
+    seen = np.zeros((2, 3), np.int64)
+    _, state = agent.predict(seen)
+    agent.predict(seen, state)
+    of_fewer = agent.predict(seen[:, 0])[1] or 0
+    for bad in (3, (3,), (1, 2), [None, 3], (None, np.zeros(3)), of_fewer):
+        with pytest.raises(
+            UsageError, match=f"not what {name} remembers of .2, 3. copies: give what predict"
+        ):
+            agent.predict(seen, bad)
+    with pytest.raises(UsageError, match="episode_start has the shape"):
+        agent.predict(seen, None, np.zeros(5, np.bool_))
+
+
 def test_masks_forbid():
     agent = build("sb3:maskable_ppo", seeds=2).learn(64)
     observation = np.zeros((2, 50), np.int64)

@@ -111,6 +111,54 @@ def test_what_does_not_fit_is_refused_in_one_line(name: str) -> None:
         agent.predict(np.zeros(3, np.float32))
 
 
+@every_agent
+@pytest.mark.parametrize("frames", [1, 2])
+def test_an_observation_that_the_world_does_not_have_is_refused(name: str, frames: int) -> None:
+    more = {"max_episode_length": 20} if "max_episode_length" in fields(name) else {}
+    cards = build(name, 1, "Blackjack-v1", {}, frame_stack=frames, **more)
+    ice = build(name, 2, "FrozenLake-v1", {}, frame_stack=frames)
+    pole = build(name, 1, "CartPole-v1", {}, frame_stack=frames)
+    wrong: list[tuple[DeepAgent, Any, str]] = [
+        (cards, (99, 99, 5), r"not one of Tuple\(Discrete\(32\), Discrete\(11\), Discrete\(2\)\)"),
+        (cards, (9, 9, -1), "not one of Tuple"),
+        (cards, (9, 9), "it lacks 2"),
+        (cards, (9, [9, 9], 1), r"has the shape \[2\] where \[\] is expected"),
+        (ice, [3, 16], r"not one of Discrete\(16\)"),
+        (ice, [-1, 3], r"not one of Discrete\(16\)"),
+        (ice, [0.5, 3], r"is float64, expected whole numbers of Discrete\(16\)"),
+        (ice, [[1], [1, 2]], "its lists differ in length"),
+        (pole, ["a", "b", "c", "d"], r"expected numbers of Box\[4\]"),
+    ]
+    for agent, seen, says in wrong:
+        for ask in (agent.predict, agent.state_values):
+            with pytest.raises(UsageError, match=says) as caught:
+                ask(seen)
+            assert "\n" not in str(caught.value)
+    assert cards.predict((31, 10, 1))[0].shape == ()
+
+
+@every_agent
+@pytest.mark.parametrize("frames", [1, 2])
+def test_a_memory_that_is_none_is_refused(name: str, frames: int) -> None:
+    agent = build(name, 2, frame_stack=frames)
+    seen = np.zeros((2, 3), np.int64)
+    _, state = agent.predict(seen)
+    agent.predict(seen, state)
+    wrong: list[Any] = [3, (3,), (1, 2), [None, None], np.zeros(2), (np.zeros(3), None)]
+    if state is not None:
+        wrong.append(agent.predict(seen[:, 0])[1])  # of one copy each
+        wrong.append(tuple(None if part is None else part[:, :2] for part in state))
+    for bad in wrong:
+        with pytest.raises(
+            UsageError, match=f"not what {name} remembers of .2, 3. copies: give what predict"
+        ):
+            agent.predict(seen, bad)
+    with pytest.raises(
+        UsageError, match=r"episode_start has the shape \[5\], expected one for each of \[2, 3\]"
+    ):
+        agent.predict(seen, state, np.zeros(5, np.bool_))
+
+
 class Words(gymnasium.Env[str, int]):
     observation_space = gymnasium.spaces.Text(5)
     action_space = gymnasium.spaces.Discrete(2)

@@ -170,3 +170,16 @@ def test_the_compiled_loop_has_the_law_of_the_world(name: str) -> None:
     error = np.sqrt(sum(gain.var() for gain in gains) / 400)
     assert abs(gains[0].mean() - gains[1].mean()) < 4.5 * error
     assert error > 0
+
+
+def test_an_observation_that_the_world_does_not_have_is_refused() -> None:
+    agent = make_agent("q_learning", "Blackjack-v1")
+    for wrong, says in (
+        ((9, 9, 5), "the observation is not one of Tuple"),
+        ((9, 9), "it lacks 2"),
+        ((9, 9.5, 1), "expected whole numbers of"),
+        ((9, [[1], [1, 2]], 1), "its lists differ in length"),
+    ):
+        with pytest.raises(UsageError, match=says) as error:
+            agent.predict(wrong)
+        assert "\n" not in str(error.value)
