@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 import gymnasium
@@ -69,6 +71,47 @@ def world_options(spec: EnvSpec) -> dict[str, Any]:
     if spec.max_episode_steps != gymnasium.registry[spec.id].max_episode_steps:
         options["max_episode_steps"] = spec.max_episode_steps
     return options
+
+
+@contextlib.contextmanager
+def refusals(spec: EnvSpec, env_kwargs: dict[str, Any]) -> Iterator[None]:
+    """While a world is made, whatever its constructor raises becomes one line, which keeps its cause.
+
+    Args:
+        spec: the world.
+        env_kwargs: its options.
+
+    Raises:
+        UsageError: the world needs a package that is not installed, or it refuses its options.
+    """
+    try:
+        yield
+    except UsageError:
+        raise
+    except (gymnasium.error.DependencyNotInstalled, ImportError) as error:
+        raise UsageError(f"{spec.id} needs a package that is not installed: {_first_line(error)}") from error
+    except (
+        ArithmeticError,
+        AssertionError,
+        AttributeError,
+        LookupError,
+        OSError,
+        RuntimeError,
+        TypeError,
+        ValueError,
+        gymnasium.error.Error,
+    ) as error:  # also an option that the constructor does not have, or that is not the user's to say
+        said = _first_line(error)
+        if not isinstance(
+            error, (TypeError, ValueError)
+        ):  # of which the text alone, such as '9x9', says too little
+            said = f"{type(error).__name__} {said}".strip()
+        options = f"refuses its options {env_kwargs}" if env_kwargs else "cannot be made"
+        raise UsageError(f"{spec.id} {options}: {said}") from error
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).strip().splitlines()), "")
 
 
 def short_name(env_id: str) -> str:

@@ -326,6 +326,10 @@ def test_bench_prints_and_writes_the_table_and_resumes(capsys, tmp_path, suite):
         (["train", "--agent", "ucb1", *WORLD, "--agent.c", "2"], "ucb1 has no settings"),
         (["train", "--agent.c", "2", *WORLD], "--agent.c needs --agent"),
         (["train", "--agent", "ucb", "--env", "CartPole-v1"], "cannot learn in CartPole-v1"),
+        (
+            ["train", "--agent", "dqn", "--env", "FrozenLake-v1", "--env.map-name", "9x9"],
+            "FrozenLake-v1 refuses its options {'map_name': '9x9'}: KeyError '9x9'",
+        ),
         (["evaluate"], "evaluate needs DIR"),
         (["evaluate", "x", "--episodes", "many"], "--episodes='many' must be a whole number"),
         (["bench"], "bench needs SUITE"),

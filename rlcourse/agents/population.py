@@ -10,8 +10,7 @@ from gymnasium.envs.registration import EnvSpec
 from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorEnv
 from numpy.typing import NDArray
 
-from rlcourse.errors import UsageError
-from rlcourse.names import NAMESPACE
+from rlcourse.names import NAMESPACE, refusals
 from rlcourse.native import native_batch
 
 
@@ -24,9 +23,9 @@ def make_population(spec: EnvSpec, env_kwargs: dict[str, Any], size: int) -> Vec
         size: number of copies.
 
     Raises:
-        UsageError: the world refuses its options.
+        UsageError: the world refuses its options, or needs a package that is not installed.
     """
-    try:
+    with refusals(spec, env_kwargs):
         ours: Any = (spec.id, env_kwargs) if spec.id.startswith(NAMESPACE) else None
         if (ours := ours or native_batch(gymnasium.registry[spec.id], env_kwargs)) is not None:
             return gymnasium.make_vec(
@@ -39,10 +38,6 @@ def make_population(spec: EnvSpec, env_kwargs: dict[str, Any], size: int) -> Vec
         return SyncVectorEnv(
             [lambda: gymnasium.make(spec.id, **env_kwargs)] * size, autoreset_mode=AutoresetMode.DISABLED
         )
-    except (
-        TypeError
-    ) as error:  # an option that the constructor does not have, or that is not the user's to say
-        raise UsageError(f"{spec.id} refuses its options {env_kwargs}: {error}") from error
 
 
 def begin(

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from rlcourse.agents.config import as_json
 from rlcourse.errors import UsageError
-from rlcourse.names import resolve_world, world_options
+from rlcourse.names import refusals, resolve_world, world_options
 from rlcourse.viewer.record import Episode, Record, as_check
 from rlcourse.viewer.status import Status
 
@@ -141,11 +141,9 @@ def make_world(spec: EnvSpec, env_kwargs: dict[str, Any]) -> gymnasium.Env[Any, 
     Raises:
         UsageError: it cannot, or it refuses its options.
     """
-    check_draws(spec)
-    try:
+    with refusals(spec, env_kwargs):
+        check_draws(spec)
         return gymnasium.make(spec.id, render_mode="rgb_array", disable_env_checker=True, **env_kwargs)
-    except TypeError as error:  # an option that the constructor does not have
-        raise UsageError(f"{spec.id} refuses its options {env_kwargs}: {error}") from error
 
 
 def check_draws(spec: EnvSpec) -> None:

@@ -103,6 +103,60 @@ def test_what_copies_would_lack_is_refused():
         make_agent("ucb1", Kiosk())
 
 
+class Moody(Kiosk):
+    """Its constructor raises what it is told to."""
+
+    def __init__(self, mood):
+        raise {
+            "key": KeyError("9x9"),
+            "value": ValueError("mood is bad\nvery bad"),
+            "assert": AssertionError(),
+            "attribute": AttributeError("'str' object has no attribute 'shape'"),
+            "file": FileNotFoundError(2, "No such file or directory", "mood.txt"),
+            "driver": gymnasium.error.DependencyNotInstalled("Mood is not installed, run `pip install mood`"),
+            "import": ModuleNotFoundError("No module named 'mood'"),
+            "gymnasium": gymnasium.error.InvalidAction("no action"),
+        }[mood]
+
+
+MOODY = "tests/Moody-v0"
+gymnasium.register(MOODY, entry_point=Moody)
+
+
+@pytest.mark.parametrize("agent", ["random", "q_learning", "dqn", "ppo", "ucb1", "sb3:ppo"])
+@pytest.mark.parametrize(
+    ("mood", "said"),
+    [
+        ("key", "refuses its options {'mood': 'key'}: KeyError '9x9'"),
+        ("value", "refuses its options {'mood': 'value'}: mood is bad"),
+        ("assert", "refuses its options {'mood': 'assert'}: AssertionError"),
+        ("attribute", "refuses its options {'mood': 'attribute'}: AttributeError 'str' object has no attribute 'shape'"),
+        ("file", "refuses its options {'mood': 'file'}: FileNotFoundError [Errno 2] No such file or directory: 'mood.txt'"),
+        ("driver", "needs a package that is not installed: Mood is not installed, run `pip install mood`"),
+        ("import", "needs a package that is not installed: No module named 'mood'"),
+        ("gymnasium", "refuses its options {'mood': 'gymnasium'}: InvalidAction no action"),
+    ],
+)  # fmt: skip
+def test_what_the_constructor_of_a_world_raises_is_one_line_with_its_cause(agent, mood, said):
+    if agent.startswith("sb3"):
+        pytest.importorskip("stable_baselines3")
+    with pytest.raises(UsageError) as caught:
+        make_agent(agent, MOODY, env_kwargs={"mood": mood})
+    assert str(caught.value) == f"{MOODY} {said}"
+    assert caught.value.__cause__ is not None
+
+
+def test_a_world_that_cannot_be_made_at_all_has_no_options_to_blame():
+    with pytest.raises(
+        UsageError, match=r"Moody-v0 cannot be made: .*missing 1 required positional argument: 'mood'"
+    ):
+        make_agent("random", MOODY)
+    with pytest.raises(
+        UsageError, match=r"FrozenLake-v1 refuses its options .*'map_name': '9x9'.*KeyError '9x9'"
+    ):
+        rlcourse.evaluate(make_agent("random", "FrozenLake-v1"), 2, env_kwargs={"map_name": "9x9"})
+
+
 @pytest.mark.parametrize("wrong", [5, [("arms", 3)], {"num_envs": 3}, {"autoreset_mode": "SameStep"}, {1: 2}])
 @pytest.mark.parametrize("world", ["Bandit-v0", KIOSK])
 def test_options_that_are_none_are_refused(world, wrong):

@@ -266,6 +266,7 @@ def test_a_maze_has_nothing_to_click_on():
         ("CandyMaze", {}, "did you mean CandyMaze-v0"),
         ("CandyMaze-v0", {"slipp": 1}, "did you mean slip"),
         ("FrozenLake-v1", {"nothing": 1}, "refuses its options"),
+        ("FrozenLake-v1", {"map_name": "9x9"}, "refuses its options .*KeyError '9x9'"),
         ("tests/UnevenBandit-v0", {}, "draws no picture"),
     ],
 )
