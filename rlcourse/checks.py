@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,26 @@ def check_count(name: str, value: Any, at_least: int = 1) -> int:
     if value > LARGEST:
         raise UsageError(f"{name}={value!r} must be a whole number of at most {LARGEST}")
     return int(value)
+
+
+@contextlib.contextmanager
+def enough_memory(what: str, n_bytes: int) -> Iterator[None]:
+    """While arrays are made: where the system does not give the memory, say how much it would take.
+
+    Args:
+        what: the agent and the setting by which there are so many.
+        n_bytes: of all of them.
+
+    Raises:
+        UsageError: there is not enough memory.
+    """
+    said = f"{what} would take {n_bytes / 2**30:,.1f} GiB of memory, more than there is: take a smaller one or fewer seeds"
+    if n_bytes > LARGEST:
+        raise UsageError(said)
+    try:
+        yield
+    except MemoryError as error:
+        raise UsageError(said) from error
 
 
 def check_number(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rlcourse.errors import StorageError
+from rlcourse.errors import StorageError, UsageError
 from rlcourse.folders import replace_file
 from rlcourse.version import __version__
 
@@ -53,11 +54,21 @@ def write_folder(
 
     Returns:
         The folder.
+
+    Raises:
+        UsageError: the folder cannot be made, as there is a file of that name, or nothing can be written into it.
     """
     from safetensors.numpy import save
 
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"{str(folder)!r} cannot be made: it is a file: name a folder")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"{str(folder)!r} cannot be made: {error.strerror}") from error
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise UsageError(f"{str(folder)!r} cannot be written into: name another folder")
     blob = save({name: np.ascontiguousarray(array) for name, array in arrays.items()})
     digest = hashlib.sha256(blob).hexdigest()
     file = f"arrays-{digest[:16]}.safetensors"

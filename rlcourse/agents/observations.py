@@ -55,6 +55,14 @@ def checked_shape(space: gymnasium.Space[Any], observation: Any) -> tuple[int, .
     return lead
 
 
+def holds_nothing(space: gymnasium.Space[Any]) -> bool:
+    """Whether a space, or a part of it, has no numbers: a Box of shape [0], a Dict without entries."""
+    if isinstance(space, (gymnasium.spaces.Dict, gymnasium.spaces.Tuple)):
+        named = space.spaces.values() if isinstance(space, gymnasium.spaces.Dict) else space.spaces
+        return not named or any(holds_nothing(part) for part in named)
+    return 0 in (space.shape or ())
+
+
 def _check_part(
     whole: gymnasium.Space[Any], space: gymnasium.Space[Any], observation: Any, lead: tuple[int, ...]
 ) -> None:

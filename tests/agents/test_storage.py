@@ -15,7 +15,7 @@ from safetensors.numpy import save
 
 from rlcourse.agents import load_agent, make_agent
 from rlcourse.agents.storage import MANIFEST, read_agent_folder, write_agent_folder
-from rlcourse.errors import StorageError
+from rlcourse.errors import StorageError, UsageError
 from tests.agents.worlds import assert_same
 
 
@@ -33,6 +33,20 @@ def refused(folder: Path | str, words: str) -> None:
         load_agent(folder)
     assert "\n" not in str(caught.value)
     assert str(folder) in str(caught.value)
+
+
+def test_a_file_in_the_place_of_the_folder_is_left_alone(tmp_path: Path) -> None:
+    file = tmp_path / "agent"
+    file.write_text("mine")
+    for place, says in (
+        (file, "it is a file: name a folder"),
+        (file / "below", "cannot be made: Not a directory"),
+    ):
+        with pytest.raises(UsageError, match=says) as caught:
+            trained().save(place)
+        assert "\n" not in str(caught.value)
+        assert repr(str(place)) in str(caught.value)
+    assert file.read_text() == "mine"
 
 
 def arrays_of(folder: Path) -> Path:

@@ -17,6 +17,7 @@ from rlcourse.agents.base import Arrays, check_steps
 from rlcourse.agents.baselines.settings import SB3Config
 from rlcourse.agents.control import ControlAgent
 from rlcourse.agents.observations import checked_shape, members_of, rows_of_flags, say_space
+from rlcourse.checks import enough_memory
 from rlcourse.errors import StorageError, UsageError
 from rlcourse.names import NAMESPACE
 from rlcourse.native import native_batch
@@ -78,6 +79,29 @@ class SB3Agent(ControlAgent):
                 f"{self.name} cannot learn in {self.spec.id}, whose observations are {say_space(space)}: it fits Box, "
                 f"Discrete, MultiDiscrete and MultiBinary observations, and dictionaries of those"
             )
+        for part in parts:
+            axes = part.shape or ()
+            numbers = isinstance(part, gymnasium.spaces.MultiDiscrete)
+            if (
+                0 in axes
+                or (isinstance(part, gymnasium.spaces.Box) and not axes)
+                or (numbers and len(axes) > 1)
+            ):
+                raise UsageError(
+                    f"{self.name} cannot learn in {self.spec.id}, whose observations are {say_space(space)}: it fits a Box of "
+                    f"one axis or more, MultiDiscrete of one axis, and none that is empty"
+                )
+            if np.any(getattr(part, "start", 0)):
+                raise UsageError(
+                    f"{self.name} cannot learn in {self.spec.id}, whose observations are {say_space(space)}: it fits numbers "
+                    f"that count from 0"
+                )
+        if self.config.policy == "MultiInputPolicy" and not isinstance(space, gymnasium.spaces.Dict):
+            raise UsageError(
+                f"{self.name}: policy='MultiInputPolicy' is for dictionaries, and {self.spec.id} shows {say_space(space)}: "
+                f"leave policy='auto'"
+            )
+        self._check_memory(parts)
         if self.first_action != 0:
             raise UsageError(
                 f"{self.name} cannot act in {self.spec.id}, whose actions begin at {self.first_action}: it fits actions from 0"
@@ -89,6 +113,18 @@ class SB3Agent(ControlAgent):
         self._members: list[Arrays] | None = None
         self._models: dict[int, Any] = {}
         self._model(0)  # stable-baselines3 refuses what it cannot do when a model is made
+
+    def _check_memory(self, parts: list[gymnasium.Space[Any]]) -> None:
+        """Refuse a replay buffer or a rollout for which there is no memory, as far as the system says so beforehand."""
+        each = sum(int(np.prod(part.shape or (1,))) * np.dtype(part.dtype).itemsize for part in parts)
+        size: int | None = getattr(self.config, "buffer_size", None)
+        if size is not None:
+            what, n_bytes = f"buffer_size={size}", 2 * size * each  # of before and after a step
+        else:
+            steps: int = self.config.n_steps  # type: ignore[attr-defined]
+            what, n_bytes = f"n_steps={steps}", steps * self.config.n_envs * each
+        with enough_memory(f"{self.name}: {what}", n_bytes):
+            np.empty(n_bytes // (1 if size is None else 2), np.uint8)
 
     @property
     def _plan(self) -> Plan:

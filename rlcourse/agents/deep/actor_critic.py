@@ -23,6 +23,7 @@ from rlcourse.agents.config import Count, NonNegative, Positive, Probability
 from rlcourse.agents.deep.base import DeepAgent, DeepConfig, arrays_below
 from rlcourse.agents.deep.networks import argmax_actions
 from rlcourse.agents.deep.policies import FeedForward, Policy, make_policy
+from rlcourse.checks import enough_memory
 from rlcourse.errors import UsageError
 from rlcourse.streams import Streams
 
@@ -75,8 +76,10 @@ class ActorCritic(DeepAgent):
             raise UsageError(f"{self.name}: {error}") from None
         self.policy = self.add_network("policy", policy)
         self.optimiser = self.add_optimiser("policy", self.policy)
-        self.rollout = Rollout(self.size, self.copies, config.n_steps, self.codec, self.device)
         copies = self.size * self.copies
+        n_bytes = copies * config.n_steps * (self.row_bytes + 22)  # action, reward, value, chance and flags
+        with enough_memory(f"{self.name}: n_steps={config.n_steps}", n_bytes):
+            self.rollout = Rollout(self.size, self.copies, config.n_steps, self.codec, self.device)
         self._fresh = np.ones(copies, np.bool_)
         shape = (copies, *self.policy.state_shape) if self.policy.remembers else (copies, 0)
         self._memory = np.zeros(shape, np.float32)

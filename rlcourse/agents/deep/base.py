@@ -23,7 +23,7 @@ from rlcourse.agents.config import AgentConfig, Count, NonNegative, Positive, Pr
 from rlcourse.agents.control import ControlAgent
 from rlcourse.agents.deep.bodies import check_body
 from rlcourse.agents.deep.codec import Codec
-from rlcourse.agents.observations import checked_shape, members_of, rows_of_flags
+from rlcourse.agents.observations import checked_shape, holds_nothing, members_of, rows_of_flags, say_space
 from rlcourse.agents.population import begin
 from rlcourse.errors import UsageError
 from rlcourse.nn.optimisers import Optimiser
@@ -144,6 +144,11 @@ class DeepAgent(ControlAgent):
         """See `ControlAgent.copies`."""
         return int(self.config.n_envs)
 
+    @property
+    def row_bytes(self) -> int:
+        """What a row of the codec takes."""
+        return int(np.prod(self.codec.row_shape)) * self.codec.dtype.itemsize
+
     def _prepare(self) -> None:
         wanted = self.config.device
         if wanted == "cuda" and not torch.cuda.is_available():
@@ -152,6 +157,11 @@ class DeepAgent(ControlAgent):
             )
         found = "cuda" if wanted == "auto" and torch.cuda.is_available() else wanted
         self.device = torch.device("cpu" if found == "auto" else found)
+        if holds_nothing(self.venv.single_observation_space):
+            raise UsageError(
+                f"{self.name} cannot learn in {self.spec.id}, whose observations are "
+                f"{say_space(self.venv.single_observation_space)}, with a part that holds no number: leave that part out"
+            )
         try:
             self.codec = Codec(self.venv.single_observation_space, self.config.frame_stack)
             check_body(self.codec, self.config)

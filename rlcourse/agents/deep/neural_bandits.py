@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from rlcourse.agents.bandits.base import BanditAgent
 from rlcourse.agents.base import Arrays
 from rlcourse.agents.config import AgentConfig, Count, Positive, Probability
+from rlcourse.checks import enough_memory
 from rlcourse.errors import UsageError
 from rlcourse.nn.linear import Linear
 from rlcourse.nn.optimisers import Optimiser
@@ -105,14 +106,17 @@ class NeuralBandit(BanditAgent):
         """No pulls, and weights that are not drawn yet."""
         count = sum(parameter[0].numel() for parameter in self.network.parameters())
         capacity = self.config.buffer_size
-        return {
-            **super().initial_state(size),
-            "weights": np.zeros((size, count), np.float32),
-            "squares": np.zeros((size, count), np.float32),
-            "seen": np.zeros((size, capacity, self.context_size), np.float32),
-            "pulled": np.zeros((size, capacity), np.int32),
-            "paid": np.zeros((size, capacity), np.float32),
-        }
+        with enough_memory(
+            f"{self.name}: buffer_size={capacity}", size * capacity * 4 * (self.context_size + 2)
+        ):
+            return {
+                **super().initial_state(size),
+                "weights": np.zeros((size, count), np.float32),
+                "squares": np.zeros((size, count), np.float32),
+                "seen": np.zeros((size, capacity, self.context_size), np.float32),
+                "pulled": np.zeros((size, capacity), np.int32),
+                "paid": np.zeros((size, capacity), np.float32),
+            }
 
     def _setup(self) -> None:
         super()._setup()

@@ -24,6 +24,7 @@ from rlcourse.agents.deep.base import DeepAgent, DeepConfig
 from rlcourse.agents.deep.networks import argmax_actions
 from rlcourse.agents.deep.policies import FeedForward
 from rlcourse.agents.deep.replay import check_range
+from rlcourse.checks import enough_memory
 from rlcourse.errors import UsageError
 
 
@@ -67,9 +68,12 @@ class Reinforce(DeepAgent):
         self.policy = self.add_network("policy", FeedForward(self.codec, self.size, self.n_actions, config))
         self.optimiser = self.add_optimiser("policy", self.policy)
         copies = self.size * self.copies
-        self._seen: NDArray[Any] = np.zeros((copies, length, *self.codec.row_shape), self.codec.dtype)
-        self._done = np.zeros((copies, length), np.int64)
-        self._paid = np.zeros((copies, length), np.float32)
+        with enough_memory(
+            f"{self.name}: max_episode_length={length}", copies * length * (self.row_bytes + 12)
+        ):
+            self._seen: NDArray[Any] = np.zeros((copies, length, *self.codec.row_shape), self.codec.dtype)
+            self._done = np.zeros((copies, length), np.int64)
+            self._paid = np.zeros((copies, length), np.float32)
         self._length = np.zeros(copies, np.int64)
 
     def kept(self) -> dict[str, NDArray[Any]]:

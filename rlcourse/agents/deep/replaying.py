@@ -14,6 +14,7 @@ from rlcourse.agents.config import Count, NonNegative, Probability
 from rlcourse.agents.deep.base import arrays_below, hard_copy, soft_copy
 from rlcourse.agents.deep.replay import Replay
 from rlcourse.agents.deep.values import ValueAgent, ValueConfig
+from rlcourse.checks import enough_memory
 from rlcourse.errors import UsageError
 
 
@@ -55,14 +56,18 @@ class ReplayAgent(ValueAgent):
         """An empty replay by the settings.
 
         Raises:
-            UsageError: it would hold no transition.
+            UsageError: it would hold no transition, or more than there is memory for.
         """
         frames = self.config.buffer_size // self.copies
         if frames < 3:
             raise UsageError(
                 f"{self.name}: buffer_size={self.config.buffer_size} must be at least 3 for each of n_envs={self.copies}"
             )
-        return Replay(self.size, self.copies, frames, self.codec, self.device, prioritized=prioritized)
+        leaves = 2 << (self.copies * frames - 1).bit_length() if prioritized else 0
+        each = self.row_bytes + 9  # action, reward and kind
+        n_bytes = self.size * (self.copies * frames * each + 8 * leaves)
+        with enough_memory(f"{self.name}: buffer_size={self.config.buffer_size}", n_bytes):
+            return Replay(self.size, self.copies, frames, self.codec, self.device, prioritized=prioritized)
 
     def kept(self) -> dict[str, NDArray[Any]]:
         """Replay."""

@@ -108,12 +108,63 @@ def test_a_world_that_changes_is_evaluated_as_the_member_left_it(vec_env):
         ("sb3:dqn", {"gamma": 1.5}, "gamma=1.5 must be at least 0 and at most 1"),
         ("sb3:dqn", {"device": "abacus"}, "sb3:dqn cannot be made for"),
         ("sb3:a2c", {"jobs": 0}, "jobs=0 must be at least 1"),
+        (
+            "sb3:a2c",
+            {"policy": "MultiInputPolicy"},
+            "policy='MultiInputPolicy' is for dictionaries, and rlcourse/",
+        ),
+        ("sb3:dqn", {"buffer_size": 10**13}, "buffer_size=10000000000000 would take 149,011.6 GiB of memory"),
+        ("sb3:dqn", {"buffer_size": 10**20}, "buffer_size=100000000000000000000 would take"),
+        ("sb3:ppo", {"n_steps": 10**14}, "n_steps=100000000000000 would take 745,058.1 GiB of memory"),
     ],
 )
 def test_a_wrong_setting_is_one_line(name, settings, message):
     with pytest.raises(UsageError) as caught:
         build(name, **settings)
     assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+class Shows(gymnasium.Env):
+    """Samples of a space that is given by name."""
+
+    SPACES = {  # noqa: RUF012
+        "start": spaces.Discrete(4, start=5),
+        "starts": spaces.MultiDiscrete([3, 4], start=[0, 1]),
+        "entry": spaces.Dict(place=spaces.Discrete(4, start=-1)),
+        "scalar": spaces.Box(-1, 1, ()),
+        "nothing": spaces.Box(-1, 1, (0,)),
+        "table": spaces.MultiDiscrete([[2, 3], [4, 5]]),
+    }
+    action_space = spaces.Discrete(2)
+
+    def __init__(self, space):
+        self.observation_space = self.SPACES[space]
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        return self.observation_space.sample(), {}
+
+
+SHOWS = "tests/ShowsForSB3-v0"
+gymnasium.register(SHOWS, entry_point=Shows)
+
+
+@pytest.mark.parametrize("name", ["sb3:dqn", "sb3:ppo"])
+@pytest.mark.parametrize(
+    ("space", "message"),
+    [
+        ("start", r"observations are Discrete\(4, start=5\): it fits numbers that count from 0"),
+        ("starts", "it fits numbers that count from 0"),
+        ("entry", "it fits numbers that count from 0"),
+        ("scalar", r"observations are Box\[\]: it fits a Box of one axis or more"),
+        ("nothing", r"observations are Box\[0\]: .* and none that is empty"),
+        ("table", "MultiDiscrete of one axis"),
+    ],
+)
+def test_observations_that_it_cannot_read_are_refused_before_it_learns(name, space, message):
+    with pytest.raises(UsageError, match=message) as caught:
+        build(name, world=SHOWS, env_kwargs={"space": space})
     assert "\n" not in str(caught.value)
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+import re
+from typing import Any, ClassVar
 
 import gymnasium
 import numpy as np
@@ -177,6 +178,58 @@ def test_a_space_that_no_network_reads_is_refused(name: str) -> None:
         UsageError, match=f"{name} in tests/Words-v0: a network cannot read Text.*it fits Discrete"
     ):
         make_agent(name, "tests/Words-v0")
+
+
+class Shows(gymnasium.Env[Any, int]):
+    """Samples of a space that is given by name."""
+
+    SPACES: ClassVar[dict[str, gymnasium.Space[Any]]] = {
+        "nothing": gymnasium.spaces.Box(-1, 1, (0,)),
+        "half": gymnasium.spaces.Dict(a=gymnasium.spaces.Box(-1, 1, (0,)), b=gymnasium.spaces.Discrete(3)),
+    }
+    action_space = gymnasium.spaces.Discrete(2)
+
+    def __init__(self, space: str) -> None:
+        self.observation_space = self.SPACES[space]
+
+    def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[Any, dict[str, Any]]:
+        super().reset(seed=seed)
+        return self.observation_space.sample(), {}
+
+
+gymnasium.register("tests/Shows-v0", entry_point=Shows, max_episode_steps=5)
+
+
+@every_agent
+@pytest.mark.parametrize("space", ["nothing", "half"])
+def test_a_space_that_holds_no_number_is_refused(name: str, space: str) -> None:
+    with pytest.raises(
+        UsageError, match=f"{name} cannot learn in tests/Shows-v0, .* leave that part out"
+    ) as caught:
+        make_agent(name, "tests/Shows-v0", env_kwargs={"space": space})
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("count", [10**13, 10**20])
+@pytest.mark.parametrize(
+    ("name", "world", "setting", "each"),
+    [
+        ("dqn", "CartPole-v1", "buffer_size", 25),
+        ("drqn", "CartPole-v1", "buffer_size", 25),
+        ("a2c", "CartPole-v1", "n_steps", 38),
+        ("reinforce", "CartPole-v1", "max_episode_length", 28),
+        ("neural_greedy", "ContextualBandit-v0", "buffer_size", 28),
+    ],
+)
+def test_what_takes_more_memory_than_there_is_says_how_much(
+    name: str, world: str, setting: str, each: int, count: int
+) -> None:
+    one = {"n_envs": 1} if "n_envs" in fields(name) else {}
+    with pytest.raises(UsageError, match=f"{name}: {setting}={count} would take") as caught:
+        make_agent(name, world, **{setting: count, **one})
+    said = re.search(r"take ([\d,.]+) GiB of memory, more than there is", str(caught.value))
+    assert said is not None
+    assert float(said[1].replace(",", "")) == pytest.approx(each * count / 2**30)
 
 
 def test_only_some_settings_go_together() -> None:
