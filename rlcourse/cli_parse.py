@@ -17,7 +17,7 @@ import re
 import shutil
 import textwrap
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar, get_args, get_origin
 
 import tyro
 
@@ -235,10 +235,21 @@ def _one_line(box: str, verb: str, words: list[str], flags: dict[str, Any]) -> s
     flag = named[1] if named else ""
     if flag not in flags:
         return text.split(" For full helptext")[0]
-    wanted = "JSON" if flags[flag] is object else say_type(flags[flag])
+    wanted = "JSON" if flags[flag] is object else f"{say_type(flags[flag])}{_form_of_list(flag, flags[flag])}"
     if "Missing value" in text:
         return f"{flag} needs a value: {wanted}"
     return f"{flag}={_given(words, flag)} must be {wanted}"
+
+
+def _form_of_list(flag: str, hint: Any) -> str:
+    """How the entries of a list are written after a flag; nothing for a flag of one value."""
+    if get_origin(hint) is Annotated:
+        return _form_of_list(flag, get_args(hint)[0])
+    if get_origin(hint) in (list, tuple):
+        entry = say_type(get_args(hint)[0])
+        examples = {"a whole number": "32 32", "a number": "0.1 0.9", "a text": "one two"}
+        return next((f", such as {flag} {two}" for kind, two in examples.items() if kind in entry), "")
+    return next(filter(None, (_form_of_list(flag, inner) for inner in get_args(hint))), "")
 
 
 def _given(words: list[str], flag: str) -> str:

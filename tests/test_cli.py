@@ -314,6 +314,15 @@ def test_bench_prints_and_writes_the_table_and_resumes(capsys, tmp_path, suite):
         ([*TRAIN, "--agent.epsilon", "nan"], "epsilon=nan must be"),
         ([*TRAIN, "--env.means", "0.1", "x"], "--env.means='0.1 x' must be"),
         ([*TRAIN, "--env.means", "0.1", "1.2"], "means[1]=1.2"),
+        ([*TRAIN, "--env.means", "0.1,0.9"], "(each a number or None), such as --env.means 0.1 0.9"),
+        (
+            ["train", "--agent", "dqn", "--env", "CartPole-v1", "--agent.net-arch", "32,32"],
+            "--agent.net-arch='32,32' must be a list (each a whole number), such as --agent.net-arch 32 32",
+        ),
+        (
+            ["train", "--agent", "dqn", "--env", "CartPole-v1", "--agent.net_arch=[32,32]"],
+            "--agent.net-arch='[32,32]' must be a list (each a whole number), such as --agent.net-arch 32 32",
+        ),
         ([*TRAIN, "--env.law", "bernouli"], "did you mean bernoulli?"),
         ([*TRAIN, "--env.arms", "0"], "arms=0"),
         ([*TRAIN, "--env.probabilities", "[[0.1,"], "--env.probabilities='[[0.1,' must be JSON"),
