@@ -102,6 +102,7 @@ class SB3Agent(ControlAgent):
                 f"leave policy='auto'"
             )
         self._check_memory(parts)
+        self._check_device()
         if self.first_action != 0:
             raise UsageError(
                 f"{self.name} cannot act in {self.spec.id}, whose actions begin at {self.first_action}: it fits actions from 0"
@@ -125,6 +126,18 @@ class SB3Agent(ControlAgent):
             what, n_bytes = f"n_steps={steps}", steps * self.config.n_envs * each
         with enough_memory(f"{self.name}: {what}", n_bytes):
             np.empty(n_bytes // (1 if size is None else 2), np.uint8)
+
+    def _check_device(self) -> None:
+        """Refuse a GPU that is not there, in whose place stable-baselines3 would take the CPU without a word."""
+        import torch
+
+        kind, _, number = self.config.device.partition(":")
+        count = torch.cuda.device_count()
+        if kind == "cuda" and (not number or number.isdecimal()) and int(number or 0) >= count:
+            raise UsageError(
+                f"{self.name}: device={self.config.device!r}, but torch sees {count or 'none'} here: use device='auto' or "
+                f"'cpu'"
+            )
 
     @property
     def _plan(self) -> Plan:

@@ -125,6 +125,20 @@ def test_a_wrong_setting_is_one_line(name, settings, message):
     assert "\n" not in str(caught.value)
 
 
+def test_a_gpu_that_is_not_there_is_refused_as_our_agents_refuse_it(monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
+    for name, device in (("dqn", "cuda"), ("sb3:ppo", "cuda"), ("sb3:dqn", "cuda:0")):
+        with pytest.raises(UsageError) as caught:
+            make_agent(name, "CartPole-v1", device=device)
+        assert str(caught.value) == (
+            f"{name}: device={device!r}, but torch sees none here: use device='auto' or 'cpu'"
+        )
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 1)
+    with pytest.raises(UsageError, match="device='cuda:1', but torch sees 1 here"):
+        make_agent("sb3:ppo", "CartPole-v1", device="cuda:1")
+
+
 class Shows(gymnasium.Env):
     """Samples of a space that is given by name."""
 
