@@ -17,6 +17,10 @@ from rlcourse.native import native_batch
 def make_population(spec: EnvSpec, env_kwargs: dict[str, Any], size: int) -> VectorEnv[Any, Any, Any]:
     """`size` copies of a world in lockstep, in autoreset mode DISABLED: the learner says when a copy begins anew.
 
+    A world of other people is stepped one copy after the other, also where its id has a `vector_entry_point` of its own. By
+    Gymnasium's interface such a batch has one seed for all copies, and it begins them anew when it likes: what a member meets
+    would depend on how many others there are, and member k would not be the solo run with its seed.
+
     Args:
         spec: the registered world; a native batch is used where it is one of ours, or we have one of it.
         env_kwargs: options of the world.

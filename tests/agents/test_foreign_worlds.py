@@ -103,6 +103,21 @@ def test_what_copies_would_lack_is_refused():
         make_agent("ucb1", Kiosk())
 
 
+def test_a_batch_of_other_people_is_not_used_since_it_has_one_seed_for_all():
+    """A member is the solo run with its seed, whatever the id says of batches."""
+
+    def batch(num_envs, **options):
+        raise AssertionError("the batch was made")
+
+    name = "tests/KioskWithBatch-v0"
+    gymnasium.register(name, entry_point=Kiosk, vector_entry_point=batch, max_episode_steps=50)
+    agent = make_agent("q_learning", name, seeds=[4, 7]).learn(120)
+    assert isinstance(agent.venv, SyncVectorEnv)
+    alone = make_agent("q_learning", name, seeds=[7]).learn(120)
+    assert agent.earned[1] == alone.earned[0]
+    assert_same(agent, alone, slice(1, 2))
+
+
 class Moody(Kiosk):
     """Its constructor raises what it is told to."""
 
