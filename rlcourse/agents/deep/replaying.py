@@ -64,7 +64,7 @@ class ReplayAgent(ValueAgent):
                 f"{self.name}: buffer_size={self.config.buffer_size} must be at least 3 for each of n_envs={self.copies}"
             )
         leaves = 2 << (self.copies * frames - 1).bit_length() if prioritized else 0
-        each = self.row_bytes + 9  # action, reward and kind
+        each = self.row_bytes // self.config.frame_stack + 9  # one observation, action, reward and kind
         n_bytes = self.size * (self.copies * frames * each + 8 * leaves)
         with enough_memory(f"{self.name}: buffer_size={self.config.buffer_size}", n_bytes):
             return Replay(self.size, self.copies, frames, self.codec, self.device, prioritized=prioritized)
