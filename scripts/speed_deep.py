@@ -187,8 +187,8 @@ def main() -> None:
     if jobs < 1 or jobs > min(arguments.seeds):
         parser.error(f"--jobs {jobs} must be at least 1 and at most the number of seeds")
     table = Table(title=f"environment steps per second (medians; torch {torch.get_num_threads()} threads)")
-    names = ["rlcourse, together", "stable-baselines3", "ratio"]
-    names += [f"{jobs} side by side", "ratio to these"] if jobs > 1 else []
+    names = ["ours", "SB3", "ratio"]
+    names += [f"{jobs} SB3", "ratio"] if jobs > 1 else []
     for column in ("agent", "world", "seeds", *names):
         table.add_column(column, justify="left" if column in ("agent", "world") else "right")
     for name in arguments.agents:
