@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib.util
 import multiprocessing
 import threading
@@ -17,6 +16,7 @@ from rlcourse.agents.base import Arrays, check_steps
 from rlcourse.agents.baselines.settings import SB3Config
 from rlcourse.agents.control import ControlAgent
 from rlcourse.agents.observations import checked_shape, members_of, rows_of_flags, say_space
+from rlcourse.agents.threads import one_torch_thread
 from rlcourse.checks import enough_memory
 from rlcourse.errors import StorageError, UsageError
 from rlcourse.names import NAMESPACE
@@ -249,7 +249,7 @@ class SB3Agent(ControlAgent):
             memory = memories[k]
             begun = None if starts is None else starts[k]
             model = self._model(k)
-            with one_thread():
+            with one_torch_thread():
                 actions[k], memory = self._choose(k, model, part_of(seen, k), memory, begun, deterministic)
             states.append(memory)
         return actions.reshape(lead), None if all(one is None for one in states) else states
@@ -313,7 +313,7 @@ class SB3Agent(ControlAgent):
         found = []
         for k in range(self.size):
             model = self._model(k)
-            with one_thread():
+            with one_torch_thread():
                 tensor, _ = model.policy.obs_to_tensor(part_of(seen, k))
                 found.append(ask(model, tensor).detach().cpu().numpy().astype(np.float64))
         values = np.stack(found)
@@ -372,19 +372,6 @@ class SB3Agent(ControlAgent):
                 raise StorageError(str(error)) from None
             finally:
                 world.close()
-
-
-@contextlib.contextmanager
-def one_thread() -> Iterator[None]:
-    """PyTorch with one thread: the networks are small."""
-    import torch
-
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 def shared(advance: Callable[[int], None], size: int) -> Callable[[int], None]:

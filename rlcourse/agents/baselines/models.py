@@ -20,6 +20,7 @@ from stable_baselines3.common.utils import LinearSchedule
 from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv, VecTransposeImage
 
 from rlcourse.agents.baselines.settings import SB3Config
+from rlcourse.agents.threads import one_torch_thread
 from rlcourse.errors import StorageError, UsageError
 from rlcourse.streams import Streams, stream_keys
 
@@ -67,14 +68,12 @@ class MaskedWorld(gymnasium.Wrapper[Any, Any, Any, Any]):
 @contextlib.contextmanager
 def alone() -> Iterator[None]:
     """One thread, and the global random numbers as they were afterwards: stable-baselines3 seeds and draws from them all."""
-    threads, of_python = torch.get_num_threads(), random.getstate()
+    of_python = random.getstate()
     of_numpy = np.random.get_state()  # noqa: NPY002  (stable-baselines3 draws from it)
-    torch.set_num_threads(1)
     try:
-        with torch.random.fork_rng():
+        with one_torch_thread(), torch.random.fork_rng():
             yield
     finally:
-        torch.set_num_threads(threads)
         np.random.set_state(of_numpy)  # noqa: NPY002
         random.setstate(of_python)
 

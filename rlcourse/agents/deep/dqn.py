@@ -152,7 +152,6 @@ class DQN(ReplayAgent):
             errors = self.fused(batch)
             if batch.weights is not None:
                 self.replay.set_priorities(batch.places, errors, self.config.priority_alpha)
-            self.optimiser.step_as_written()
             return
         if self.config.noisy:
             self.renew_noise(self.q, self.target)

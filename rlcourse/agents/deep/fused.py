@@ -3,14 +3,16 @@
 By torch, every operation of an update goes through all members before the next one begins. What a member needs for a whole
 update, its weights and what its units say, fits into the cache of a core; that of ten members does not, and a call for each
 operation costs more than its arithmetic where the networks are small. So here a member is taken from the batch to its gradient
-in one go. The products are those of BLAS, the gradients those of autograd up to the rounding of float32.
+in one go, and the members are shared by as many threads as torch has. The products are those of BLAS, the gradients those of
+autograd up to the rounding of float32.
 """
 
 from __future__ import annotations
 
-import contextlib
 import functools
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Self
 
 import numpy as np
@@ -21,14 +23,16 @@ from numpy.typing import NDArray
 from rlcourse.agents.deep.quick import plain_layers
 from rlcourse.agents.deep.replay import Batch
 from rlcourse.agents.deep.td_loss import td_forward, td_slopes
+from rlcourse.agents.threads import one_blas_thread, one_torch_thread
 from rlcourse.nn.embedding import Embedding
 from rlcourse.nn.linear import Linear
 from rlcourse.nn.optimisers import Optimiser
 from rlcourse.nn.stack import Stacked
 from rlcourse.nn.tanh import tanh_in_place
 
-MOST_WORK = 1 << 25
-"""Members x batch x weights of products, up to which one thread here is within 5% of torch with two, or faster."""
+MOST_WORK = 1 << 24
+"""Batch x weights of products, up to which a thread a member is the faster way where torch has more threads than there are
+members. Measured with one member and two threads: with layers of 256 units and batches of 128 it is, with twice both not."""
 
 kernel = njit(cache=True, error_model="numpy", fastmath={"contract", "nsz"}, nogil=True)
 
@@ -170,7 +174,7 @@ def _update(
 
 
 class FusedUpdate:
-    """The gradients of DQN's loss for plain networks; `FusedUpdate.of` says whether they are.
+    """A step down DQN's loss for plain networks; `FusedUpdate.of` says whether they are.
 
     Args:
         q: the network.
@@ -196,8 +200,8 @@ class FusedUpdate:
         self._network = _arrays(plain.layers, lambda parameter: parameter)
         self._target = _arrays(other.layers, lambda parameter: parameter)
         self._gradients = _arrays(plain.layers, lambda parameter: gradients[id(parameter)])
-        units = (np.zeros((1, batch_size, weight.shape[2]), np.float32) for weight in self._network[0])
-        self._work = tuple(zip(*((array, array.copy()) for array in units), strict=True))
+        self._batch_size = batch_size
+        self._work: list[Any] = []
 
     @classmethod
     def of(cls, agent: Any) -> Self | None:
@@ -206,7 +210,7 @@ class FusedUpdate:
         if plain is None or config.compile or config.noisy or agent.head.n_atoms > 1:
             return None
         products = sum(layer.weight.numel() for layer in plain.layers if isinstance(layer, Linear))
-        if torch.get_num_threads() > 1 and config.batch_size * products > MOST_WORK:
+        if torch.get_num_threads() > agent.size and config.batch_size * products > MOST_WORK:
             return None
         return cls(agent.q, agent.target, agent.optimiser, batch_size=config.batch_size, double=config.double)
 
@@ -215,20 +219,59 @@ class FusedUpdate:
         return all(parameter.requires_grad for parameter in self.optimiser.parameters)
 
     def __call__(self, batch: Batch) -> NDArray[np.float32]:
-        """The gradients of the mean loss of every member, for `Optimiser.step_as_written`; the TD errors, `[S, batch]`."""
+        """One step down the mean loss of every member; the TD errors before it, `[S, batch]`."""
         steps = batch.actions.numpy(), batch.returns.numpy(), batch.discounts.numpy()
         importance = _NOTHING if batch.weights is None else batch.weights.numpy()
         errors = np.empty(batch.actions.shape, np.float32)
         seen, following = self._inputs(batch.rows), self._inputs(batch.next_rows)
-        networks = self._network, self._target, self._gradients
-        with one_blas_thread():
-            _update(seen, following, *networks, self._work, steps, importance, self.double, self.relu, errors)
+        arrays = seen, following, self._network, self._target, self._gradients, steps, importance, errors
+        threads = min(torch.get_num_threads(), len(errors))
+        bounds = [len(errors) * i // threads for i in range(threads + 1)]
+        self._work += [self._new_work() for _ in range(threads - len(self._work))]
+        parts = [
+            (self._work[i], *(_members(array, bounds[i], bounds[i + 1]) for array in arrays))
+            for i in range(threads)
+        ]
+        with one_blas_thread(), one_torch_thread():
+            others = [_pool(threads - 1).submit(self._update, *part) for part in parts[1:]]
+            self._update(*parts[0])
+            for other in others:
+                other.result()
+            self.optimiser.step_as_written()
         return errors
+
+    def _update(self, work: Any, seen: Any, following: Any, q: Any, target: Any, *rest: Any) -> None:
+        """The gradients of some members."""
+        gradients, steps, importance, errors = rest
+        networks = q, target, gradients
+        _update(seen, following, *networks, work, steps, importance, self.double, self.relu, errors)
+
+    def _new_work(self) -> Any:
+        """For a thread: what the units of a member say, and their slopes."""
+        units = [np.zeros((1, self._batch_size, weight.shape[2]), np.float32) for weight in self._network[0]]
+        return tuple(units), tuple(map(np.copy, units))
 
     def _inputs(self, rows: torch.Tensor) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         if self.is_index:
             return _NO_FEATURES, rows[..., 0].numpy().astype(np.int64)
         return self.codec.features_of(rows.numpy()), _NO_NUMBERS
+
+
+def _members(arrays: Any, first: int, last: int) -> Any:
+    """Those of some members, of arrays that lead with the members, in any structure of tuples."""
+    if isinstance(arrays, tuple):
+        return tuple(_members(array, first, last) for array in arrays)
+    return arrays[first:last]
+
+
+@functools.cache
+def _pool(threads: int) -> ThreadPoolExecutor:
+    """Threads beside the one that asks."""
+    return ThreadPoolExecutor(threads, thread_name_prefix="rlcourse-update")
+
+
+if hasattr(os, "register_at_fork"):  # a forked process has the pool, but not its threads
+    os.register_at_fork(after_in_child=_pool.cache_clear)
 
 
 _NOTHING = np.zeros((0, 0), np.float32)
@@ -244,26 +287,3 @@ def _arrays(layers: Sequence[Any], of: Any) -> tuple[tuple[Any, ...], tuple[Any,
         none if isinstance(layer, Embedding) else of(layer.bias).detach().numpy() for layer in layers
     )
     return weights, biases
-
-
-@functools.cache
-def _blas() -> Any:
-    import scipy.linalg.blas  # noqa: F401  whose library the compiled products are
-    from threadpoolctl import ThreadpoolController
-
-    return ThreadpoolController().select(user_api="blas").lib_controllers
-
-
-@contextlib.contextmanager
-def one_blas_thread() -> Iterator[None]:
-    """In here BLAS takes one thread: these products are too small to be shared."""
-    before = [library.get_num_threads() for library in _blas()]
-    for library, threads in zip(_blas(), before, strict=True):
-        if threads > 1:
-            library.set_num_threads(1)
-    try:
-        yield
-    finally:
-        for library, threads in zip(_blas(), before, strict=True):
-            if threads > 1:
-                library.set_num_threads(threads)

@@ -1,6 +1,9 @@
 """An update in one compiled call: the gradients, errors and weights that torch's autograd gives, wherever it is used."""
 
 import contextlib
+import multiprocessing
+import os
+import pickle
 
 import numpy as np
 import pytest
@@ -8,8 +11,9 @@ import torch
 
 from rlcourse.agents import make_agent
 from rlcourse.agents.deep import fused
-from rlcourse.agents.deep.fused import FusedUpdate, one_blas_thread
+from rlcourse.agents.deep.fused import FusedUpdate
 from rlcourse.agents.deep.heads import Steps
+from rlcourse.agents.threads import one_blas_thread
 
 QUICK = {"learning_starts": 64, "train_freq": 1, "target_update_interval": 50, "batch_size": 32}
 CASES = [
@@ -88,12 +92,53 @@ def test_others_are_left_to_torch(name, settings):
     assert make_agent(name, "CartPole-v1", seeds=2, **settings).fused is None
 
 
-def test_more_work_than_one_thread_does_in_time_is_left_to_torch(monkeypatch):
+def test_large_networks_of_fewer_members_than_threads_are_left_to_torch(monkeypatch):
     monkeypatch.setattr(fused, "MOST_WORK", 1000)
     monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
-    assert make_agent("dqn", "CartPole-v1", seeds=2).fused is None
-    monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
+    assert make_agent("dqn", "CartPole-v1", seeds=1).fused is None
     assert make_agent("dqn", "CartPole-v1", seeds=2).fused is not None
+    monkeypatch.setattr(fused, "MOST_WORK", 1 << 24)
+    assert make_agent("dqn", "CartPole-v1", seeds=1).fused is not None
+
+
+@pytest.fixture
+def three_threads():
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    yield
+    torch.set_num_threads(before)
+
+
+SHARED = {**QUICK, "prioritized": True}
+
+
+@pytest.mark.parametrize("world", ["CartPole-v1", "CandyMaze-v0"])
+def test_threads_that_share_the_members_change_nothing(world, three_threads):
+    shared = make_agent("dqn", world, seeds=5, **SHARED).learn(200)
+    assert torch.get_num_threads() == 3
+    assert len(shared.fused._work) == 3
+    torch.set_num_threads(1)
+    alone = make_agent("dqn", world, seeds=5, **SHARED).learn(200)
+    assert len(alone.fused._work) == 1
+    for own, expected in zip(shared.q.parameters(), alone.q.parameters(), strict=True):
+        assert torch.equal(own, expected)
+    torch.set_num_threads(3)
+    more = pickle.loads(pickle.dumps(shared)).learn(50)
+    for own, expected in zip(more.q.parameters(), alone.learn(50).q.parameters(), strict=True):
+        assert torch.equal(own, expected)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="nothing forks here")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_forked_process_has_threads_of_its_own():
+    def ask():
+        assert fused._pool(1).submit(int, "7").result(30) == 7
+
+    ask()
+    child = multiprocessing.get_context("fork").Process(target=ask)
+    child.start()
+    child.join(60)
+    assert child.exitcode == 0
 
 
 def test_frozen_weights_stay():
