@@ -30,9 +30,10 @@ from rlcourse.nn.data import Dataset
 from rlcourse.nn.losses import PerMember, ZeroOne, make_loss
 from rlcourse.nn.metrics import check_metric
 from rlcourse.nn.optimisers import LearningRate
+from rlcourse.nn.predicting import predict
 from rlcourse.nn.schedules import make_schedule
 from rlcourse.nn.stack import Stacked
-from rlcourse.nn.trainer import Trainer, predict
+from rlcourse.nn.trainer import Trainer
 from rlcourse.progress import progress_bar
 
 __all__ = ["FitConfig", "FitResult", "fit", "predict"]
