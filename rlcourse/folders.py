@@ -34,6 +34,26 @@ def _plain(value: Any) -> str:
     return ",".join(map(_plain, value)) if isinstance(value, (list, tuple)) else str(value)
 
 
+def make_folder(folder: Path, called: str) -> None:
+    """Make a folder into which something can be written; one that is there is left as it is.
+
+    Args:
+        folder: with its parents, where they are missing.
+        called: how an error names it.
+
+    Raises:
+        UsageError: it is a file, cannot be made, or cannot be written into.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"{called} cannot be made: it is a file: name a folder")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"{called} cannot be made: {error.strerror}") from error
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise UsageError(f"{called} cannot be written into: name another folder")
+
+
 @contextlib.contextmanager
 def output_folder(out: str | Path) -> Iterator[Path]:
     """Make the folder that a run writes into; what was made and is empty at the end, as after an error, goes again.
@@ -45,16 +65,9 @@ def output_folder(out: str | Path) -> Iterator[Path]:
         UsageError: it is a file, cannot be made, or cannot be written into; said before the run, not after it.
     """
     out = Path(out)
-    if out.exists() and not out.is_dir():
-        raise UsageError(f"out={str(out)!r} cannot be made: it is a file: name a folder")
     made = [folder for folder in (out, *out.parents) if not folder.exists()]
     try:
-        try:
-            out.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise UsageError(f"out={str(out)!r} cannot be made: {error.strerror}") from None
-        if not os.access(out, os.W_OK | os.X_OK):
-            raise UsageError(f"out={str(out)!r} cannot be written into: name another folder")
+        make_folder(out, f"out={str(out)!r}")
         yield out
     finally:
         for folder in made:  # the innermost first

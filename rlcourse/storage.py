@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,8 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rlcourse.errors import StorageError, UsageError
-from rlcourse.folders import replace_file
+from rlcourse.errors import StorageError
+from rlcourse.folders import make_folder, replace_file
 from rlcourse.version import __version__
 
 
@@ -61,14 +60,7 @@ def write_folder(
     from safetensors.numpy import save
 
     folder = Path(folder)
-    if folder.exists() and not folder.is_dir():
-        raise UsageError(f"{str(folder)!r} cannot be made: it is a file: name a folder")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(f"{str(folder)!r} cannot be made: {error.strerror}") from error
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise UsageError(f"{str(folder)!r} cannot be written into: name another folder")
+    make_folder(folder, repr(str(folder)))
     blob = save({name: np.ascontiguousarray(array) for name, array in arrays.items()})
     digest = hashlib.sha256(blob).hexdigest()
     file = f"arrays-{digest[:16]}.safetensors"
