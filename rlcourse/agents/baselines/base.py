@@ -151,8 +151,7 @@ class SB3Agent(ControlAgent):
         """See `Agent.learn`, and what the class says of pieces."""
         steps = check_steps(steps)
         with progress_bar(steps, f"{self.name} x {self.size}", show=progress) as advance:
-            for _ in self.follow([steps], advance):
-                pass
+            next(self.follow([steps], advance))  # one piece, which is all
         return self
 
     def follow(self, lengths: Sequence[int], advance: Callable[[int], None]) -> Iterator[None]:
