@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from rlcourse.nn.initialise import draw_weights
+from rlcourse.nn.linear import rows_of
 from rlcourse.nn.stack import Stacked, copied
 from rlcourse.streams import Streams
 
@@ -26,10 +27,6 @@ class Embedding(Stacked):
         super().__init__(size)
         self.n_values, self.width, self.law, self.gain = n_values, width, law, gain
         self.weight = nn.Parameter(torch.zeros(size, n_values, width))
-        self.register_buffer("first", torch.arange(size) * n_values, persistent=False)
-
-    first: Tensor
-    """Where the rows of each member begin among the rows of all."""
 
     def draw(self, streams: Streams) -> None:
         """See `Stacked.draw`."""
@@ -39,14 +36,9 @@ class Embedding(Stacked):
         """Rows for indices.
 
         Raises:
-            IndexError: an index is not in {0, ..., n_values - 1}; it would be a row of another member.
+            IndexError: an index is not in {0, ..., n_values - 1}.
         """
-        if index.numel():
-            low, high = index.aminmax()
-            if low < 0 or high >= self.n_values:
-                raise IndexError(f"index {int(low if low < 0 else high)} is not in 0 to {self.n_values - 1}")
-        first = self.first.reshape(-1, *(1,) * (index.dim() - 1))
-        return functional.embedding(index + first, self.weight.flatten(0, 1))
+        return rows_of(self.weight, index)
 
     def member(self, k: int) -> nn.Embedding:
         """See `Stacked.member`."""

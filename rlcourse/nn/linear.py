@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
+from torch.nn import functional
 
 from rlcourse.errors import UsageError
 from rlcourse.nn.initialise import draw_weights
@@ -66,6 +67,50 @@ class Linear(Stacked):
             if self.bias is not None:
                 one.bias.copy_(self.bias[k, 0])
         return one
+
+
+class OneHotLinear(Linear):
+    """What a linear layer makes of a one at `index` and zeros elsewhere: int64 `[S, B, ...] -> [S, B, ..., out]`.
+
+    Row `index` of the weights and the bias, without the product. Weights, how they are drawn, and gradients are those of the
+    linear layer, whose arguments it takes.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Outputs for indices.
+
+        Raises:
+            IndexError: an index is not in {0, ..., in - 1}.
+        """
+        y = rows_of(self.weight, x)
+        return y if self.bias is None else y + self.bias.reshape(-1, *(1,) * (x.dim() - 1), self.n_out)
+
+    def member(self, k: int) -> nn.Linear:
+        """See `Stacked.member`."""
+        one = _OneHotMember(self.n_in, self.n_out, bias=self.bias is not None).to(self.weight)
+        one.load_state_dict(super().member(k).state_dict())
+        return one
+
+
+class _OneHotMember(nn.Linear):
+    def forward(self, input: Tensor) -> Tensor:
+        y = functional.embedding(input, self.weight.T)
+        return y if self.bias is None else y + self.bias
+
+
+def rows_of(weight: Tensor, index: Tensor) -> Tensor:
+    """The rows `index` of each member's own weights: `[S, n, width]` at int64 `[S, B, ...]` gives `[S, B, ..., width]`.
+
+    Raises:
+        IndexError: an index is not in {0, ..., n - 1}; it would be a row of another member.
+    """
+    size, n, _ = weight.shape
+    if index.numel():
+        low, high = index.aminmax()
+        if low < 0 or high >= n:
+            raise IndexError(f"index {int(low if low < 0 else high)} is not in 0 to {n - 1}")
+    first = torch.arange(0, size * n, n, device=index.device).reshape(-1, *(1,) * (index.dim() - 1))
+    return functional.embedding(index + first, weight.flatten(0, 1))
 
 
 def affine(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:

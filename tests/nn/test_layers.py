@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from rlcourse.nn.activations import ACTIVATIONS, activation
 from rlcourse.nn.attention import PositionalEmbedding, SelfAttention, TransformerBlock
 from rlcourse.nn.convolution import AvgPool2d, Conv2d, MaxPool2d
 from rlcourse.nn.dropout import Dropout
 from rlcourse.nn.embedding import Embedding
-from rlcourse.nn.linear import Flatten, Linear
+from rlcourse.nn.linear import Flatten, Linear, OneHotLinear
 from rlcourse.nn.noisy import NoisyLinear
 from rlcourse.nn.normalisation import BatchNorm1d, BatchNorm2d, LayerNorm
 from rlcourse.nn.recurrent import GRU, LSTM, RNN
@@ -55,6 +56,9 @@ CASES = {
     "cnn": Case(cnn, (2, 6, 9)),
     "embedding": Case(lambda s: Embedding(s, 6, 3), (), indices=6),
     "embedding of many": Case(lambda s: Embedding(s, 6, 3), (2, 5), indices=6),
+    "one-hot linear": Case(lambda s: OneHotLinear(s, 6, 3, law="uniform"), (), indices=6),
+    "one-hot linear of many": Case(lambda s: OneHotLinear(s, 6, 3), (2, 5), indices=6),
+    "one-hot linear without bias": Case(lambda s: OneHotLinear(s, 6, 3, bias=False), (5,), indices=6),
     "rnn": Case(lambda s: RNN(s, 3, 5), (6, 3)),
     "rnn of relu": Case(lambda s: RNN(s, 3, 5, activation="relu", law="uniform"), (6, 3)),
     "gru": Case(lambda s: GRU(s, 3, 5), (6, 3)),
@@ -202,8 +206,28 @@ def test_flatten_of_a_member_is_of_a_member() -> None:
     assert torch.equal(Flatten()(x)[1], member_of(Flatten(), 1)(x[1]))
 
 
-def test_embedding_refuses_rows_of_others() -> None:
-    layer = made(CASES["embedding"])
+@pytest.mark.parametrize("name", ["one-hot linear", "one-hot linear of many", "one-hot linear without bias"])
+def test_one_hot_linear_is_linear_over_one_hot(name: str) -> None:
+    """The same outputs and gradients as of the layer that sees the zeros, drawn the same."""
+    case = CASES[name]
+    layer, index = made(case), inputs(case)
+    assert isinstance(layer, OneHotLinear)
+    alike = made(Case(lambda s: Linear(s, 6, 3, bias=layer.bias is not None, law=layer.law), ()))
+    results = layer(index), alike(functional.one_hot(index, 6).double())
+    close(*results)
+    weights = torch.from_numpy(np.random.default_rng(1).normal(size=tuple(results[0].shape)))
+    for y in results:
+        (y * weights).sum().backward()
+    for own, expected in zip(layer.parameters(), alike.parameters(), strict=True):
+        assert torch.equal(own, expected)
+        assert own.grad is not None
+        assert expected.grad is not None
+        close(own.grad, expected.grad)
+
+
+@pytest.mark.parametrize("name", ["embedding", "one-hot linear"])
+def test_embedding_refuses_rows_of_others(name: str) -> None:
+    layer = made(CASES[name])
     for wrong in (6, -1):
         index = torch.zeros(S, B, dtype=torch.int64)
         index[1, 2] = wrong

@@ -2,7 +2,7 @@
 
 | what is observed | layers, where `body` is None |
 |---|---|
-| one number out of n (`Discrete`) | an embedding, as wide as the first hidden layer |
+| one number out of n (`Discrete`) | a one among n zeros, and the hidden layers; no product is computed with the zeros |
 | a picture (a `Box` of three axes, or of two with bytes) | convolutions, flattened, and the hidden layers |
 | a `Dict` or `Tuple` with pictures in it | convolutions for each, what comes out beside all else, and the hidden layers |
 | all else | its numbers, whole numbers as one among zeros, and the hidden layers |
@@ -25,7 +25,7 @@ from torch import Tensor, nn
 
 from rlcourse.agents.deep.codec import Codec, Features, Picture
 from rlcourse.errors import UsageError
-from rlcourse.nn.linear import Flatten, Linear
+from rlcourse.nn.linear import Flatten, Linear, OneHotLinear
 from rlcourse.nn.stack import Sequential, Stacked, member_of
 
 SMALL = ((16, 3, 1, 1),)
@@ -90,10 +90,8 @@ def body(
         layers = [Features(codec), Pictures(codec, size, [one for one, _ in found])]
         n = sum(units for _, units in found) + len(codec.columns_beside_pictures)
     elif codec.n_indices is not None and hidden:
-        from rlcourse.nn.embedding import Embedding
-
-        # what a layer makes of a one among n zeros, without the product: its row of the weights
-        layers, n = [Index(codec), Embedding(size, codec.n_indices, hidden[0]), act()], hidden.pop(0)
+        n = hidden.pop(0)
+        layers = [Index(codec), OneHotLinear(size, codec.n_indices, n, law=law, gain=gain), act()]
     else:
         layers, n = [Features(codec)], codec.n_features
     for width in hidden:
@@ -173,7 +171,24 @@ def body_by_spec(
     parts, shape = made(spec[of_pictures:], shape, of_pictures)
     if len(shape) != 1 or shape[0] is None:
         raise UsageError(f"body={list(spec)!r} ends in {list(shape)}, not in units: add 'flatten'")
-    return [*layers, *parts], shape[0]
+    layers += parts
+    if codec.n_indices is not None:
+        _look_up(codec, layers)
+    return layers, shape[0]
+
+
+def _look_up(codec: Codec, layers: list[nn.Module]) -> None:
+    """Where a linear layer sees a one among zeros, put one in its place that takes the number itself."""
+    from rlcourse.nn.embedding import OneHot
+
+    if len(layers) < 2:
+        return
+    zeros = isinstance(layers[1], OneHot)
+    linear = layers[1 + zeros] if len(layers) > 1 + zeros else None
+    if type(linear) is Linear:
+        n_in, n_out, bias = linear.n_in, linear.n_out, linear.bias is not None
+        row = OneHotLinear(linear.size, n_in, n_out, bias=bias, law=linear.law, gain=linear.gain)
+        layers[: 2 + zeros] = [Index(codec), row]
 
 
 def check_body(codec: Codec, config: Any) -> None:

@@ -24,8 +24,7 @@ from rlcourse.agents.deep.quick import plain_layers
 from rlcourse.agents.deep.replay import Batch
 from rlcourse.agents.deep.td_loss import td_forward, td_slopes
 from rlcourse.agents.threads import one_blas_thread, one_torch_thread
-from rlcourse.nn.embedding import Embedding
-from rlcourse.nn.linear import Linear
+from rlcourse.nn.linear import OneHotLinear
 from rlcourse.nn.optimisers import Optimiser
 from rlcourse.nn.stack import Stacked
 from rlcourse.nn.tanh import tanh_in_place
@@ -50,14 +49,10 @@ def _activate(units: Any, bias: Any, is_last: Any, relu: Any) -> None:
 
 
 @kernel
-def _look_up(numbers: Any, weight: Any, units: Any, relu: Any) -> None:
-    """The rows `numbers` of an embedding, and the function of the hidden units; an embedding is never the last layer."""
+def _look_up(numbers: Any, weight: Any, units: Any) -> None:
+    """What the weights make of a one at each of `numbers` and zeros elsewhere."""
     for i in range(len(units)):
-        row, found = units[i], weight[numbers[i]]
-        for c in range(len(row)):
-            row[c] = np.float32(0.0) if relu and found[c] <= 0.0 else found[c]
-        if not relu:
-            tanh_in_place(row)
+        units[i] = weight[numbers[i]]
 
 
 @kernel
@@ -66,9 +61,9 @@ def _forward(s: Any, features: Any, numbers: Any, weights: Any, biases: Any, rel
     last = len(weights) - 1
     for k in range(last + 1):
         if k == 0 and numbers.size:
-            _look_up(numbers[s], weights[0][s], units[0][0], relu)
-            continue
-        np.dot(features[s] if k == 0 else units[k - 1][0], weights[k][s], units[k][0])
+            _look_up(numbers[s], weights[0][s], units[0][0])
+        else:
+            np.dot(features[s] if k == 0 else units[k - 1][0], weights[k][s], units[k][0])
         _activate(units[k][0], biases[k][s, 0], k == last, relu)
 
 
@@ -118,10 +113,10 @@ def _backward(
     """Member `s`: from the slopes of the outputs (the last of `slopes`) to those of its weights and biases."""
     for k in range(len(weights) - 1, -1, -1):
         own = slopes[k][0]
+        _sum_rows(own, of_biases[k][s, 0])
         if k == 0 and numbers.size:
             _sum_looked_up(own, numbers[s], of_weights[0][s])
             continue
-        _sum_rows(own, of_biases[k][s, 0])
         np.dot((features[s] if k == 0 else units[k - 1][0]).T, own, of_weights[k][s])
         if k:
             np.dot(own, weights[k][s].T, slopes[k - 1][0])
@@ -191,7 +186,7 @@ class FusedUpdate:
         assert plain is not None
         assert other is not None
         self.codec, self.relu, self.double = plain.codec, plain.relu, double
-        self.is_index = isinstance(plain.layers[0], Embedding)
+        self.is_index = isinstance(plain.layers[0], OneHotLinear)
         self.optimiser = optimiser
         gradients = {
             id(parameter): gradient
@@ -209,7 +204,9 @@ class FusedUpdate:
         config, plain = agent.config, plain_layers(agent.q)
         if plain is None or config.compile or config.noisy or agent.head.n_atoms > 1:
             return None
-        products = sum(layer.weight.numel() for layer in plain.layers if isinstance(layer, Linear))
+        products = sum(
+            layer.weight.numel() for layer in plain.layers[isinstance(plain.layers[0], OneHotLinear) :]
+        )
         if torch.get_num_threads() > agent.size and config.batch_size * products > MOST_WORK:
             return None
         return cls(agent.q, agent.target, agent.optimiser, batch_size=config.batch_size, double=config.double)
@@ -282,8 +279,4 @@ _NO_NUMBERS = np.zeros((0, 0), np.int64)
 def _arrays(layers: Sequence[Any], of: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
     """Weights and biases of layers as arrays, `of(parameter)` in their place."""
     weights = tuple(of(layer.weight).detach().numpy() for layer in layers)
-    none = np.zeros((len(weights[0]), 1, 0), np.float32)
-    biases = tuple(
-        none if isinstance(layer, Embedding) else of(layer.bias).detach().numpy() for layer in layers
-    )
-    return weights, biases
+    return weights, tuple(of(layer.bias).detach().numpy() for layer in layers)

@@ -16,8 +16,7 @@ from torch import nn
 
 from rlcourse.agents.deep.bodies import Index
 from rlcourse.agents.deep.codec import Codec, Features
-from rlcourse.nn.embedding import Embedding
-from rlcourse.nn.linear import Linear
+from rlcourse.nn.linear import Linear, OneHotLinear
 from rlcourse.nn.stack import Sequential
 from rlcourse.nn.tanh import tanh_in_place
 
@@ -78,11 +77,11 @@ def _forward(
                 weight = weights[k]
                 width = weight.shape[2]
                 after = out[s, j] if k == layers - 1 else work[(k + 1) % 2, :width]
+                after[:] = biases[k][s, 0]
                 if k == 0 and features.shape[2] == 0:
-                    after[:] = weight[s, numbers[s, j]]
+                    after += weight[s, numbers[s, j]]
                 else:
                     before = features[s, j] if k == 0 else work[k % 2]
-                    after[:] = biases[k][s, 0]
                     _add_product(after, before, weight[s], used)
                 if k < layers - 1:
                     if relu:
@@ -97,7 +96,7 @@ class PlainLayers(NamedTuple):
     codec: Codec
     """What its rows are."""
     layers: list[Any]
-    """The linear layers, an embedding first where a number is observed."""
+    """The linear layers; the first is a `OneHotLinear` where a number goes into it as such."""
     relu: bool
     """Whether hidden units are rectified; else they are tanh."""
 
@@ -107,22 +106,16 @@ def plain_layers(network: nn.Module) -> PlainLayers | None:
     if not isinstance(network, Sequential):
         return None
     first, *parts = network
-    if (isinstance(first, Index) and parts and isinstance(parts[0], Embedding)) or (
-        isinstance(first, Features) and not first.codec.is_image
-    ):
-        codec = first.codec
-    else:
+    if not isinstance(first, Index) and (not isinstance(first, Features) or first.codec.is_image):
         return None
     layers, activations = parts[::2], parts[1::2]
-    plain = all(
-        isinstance(layer, Linear) and layer.bias is not None for layer in layers[isinstance(first, Index) :]
-    )
+    plain = all(isinstance(layer, Linear) and layer.bias is not None for layer in layers)
     kinds = {type(activation) for activation in activations}
     if not plain or len(kinds) > 1 or not kinds <= {nn.ReLU, nn.Tanh}:
         return None
     if any(parameter.device.type != "cpu" for parameter in network.parameters()):
         return None
-    return PlainLayers(codec, layers, kinds == {nn.ReLU})
+    return PlainLayers(first.codec, layers, kinds == {nn.ReLU})
 
 
 class QuickNetwork:
@@ -130,18 +123,15 @@ class QuickNetwork:
 
     Args:
         codec: what its rows are.
-        layers: the linear layers, an embedding first where a number is observed.
+        layers: the linear layers; the first is a `OneHotLinear` where a number goes into it as such.
         relu: whether hidden units are rectified; else they are tanh.
     """
 
     def __init__(self, codec: Codec, layers: list[Any], relu: bool) -> None:
         self.codec, self.relu = codec, relu
-        self.is_index = isinstance(layers[0], Embedding)
+        self.is_index = isinstance(layers[0], OneHotLinear)
         self.weights = tuple(layer.weight.detach().numpy() for layer in layers)
-        nothing = np.zeros((len(self.weights[0]), 1, 0), np.float32)
-        self.biases = tuple(
-            nothing if isinstance(layer, Embedding) else layer.bias.detach().numpy() for layer in layers
-        )
+        self.biases = tuple(layer.bias.detach().numpy() for layer in layers)
         self._work = np.zeros((2, max(weight.shape[2] for weight in self.weights)), np.float32)
         self._used = np.zeros(max(weight.shape[1] for weight in self.weights), np.int64)
         self._numbers = np.zeros((0, 0), np.int64)

@@ -11,6 +11,7 @@ import torch
 from gymnasium import spaces
 from numpy.typing import NDArray
 from torch import nn
+from torch.nn import functional
 
 import rlcourse
 from rlcourse.agents import load_agent, make_agent
@@ -21,6 +22,7 @@ from rlcourse.agents.deep.policies import FeedForward
 from rlcourse.cli_parse import parse_train
 from rlcourse.errors import UsageError
 from rlcourse.nn.convolution import Conv2d
+from rlcourse.nn.linear import OneHotLinear
 from rlcourse.nn.noisy import NoisyLinear
 from rlcourse.streams import Streams
 from tests.agents.deep.test_learning import MAZE, shares
@@ -104,9 +106,8 @@ def test_the_parts_of_the_default_are_the_default(name: str, env: str) -> None:
     agent = build(name, 2, env, net_arch=(12, 8))
     act, n = agent.config.activation, agent.codec.n_indices
     linear = "noisy" if agent.config.__dict__.get("noisy") else "linear"
-    spec = [f"linear {12}" if n is None else f"embedding {n} 12", act, f"{linear} 8", act]
-    if n is None and linear == "noisy":
-        spec[0] = "noisy 12"
+    # a layer over a one among zeros takes the number itself, and has no noise
+    spec = [f"{linear} 12" if n is None else "linear 12", act, f"{linear} 8", act]
     same = build(name, 2, env, net_arch=(5,), body=spec)
     for one in (agent, same):
         one.learn(STEPS)
@@ -151,6 +152,26 @@ def test_heads_of_dqn_are_as_they_were(options: dict[str, Any]) -> None:
     noisy = [part for part in agent.q.modules() if isinstance(part, NoisyLinear)]
     assert len(noisy) == (2 if "noisy" in options else 0)
     assert all(part.noise_in.abs().min() > 0 for part in noisy)
+
+
+@pytest.mark.parametrize("noughts", [0, 3])
+@pytest.mark.parametrize("name", ["dqn", "ppo", "drqn"])
+def test_a_layer_takes_the_number_in_place_of_a_one_among_zeros(name: str, noughts: int) -> None:
+    """Drawn, and said, as by the layer that sees all the zeros; the first hidden layer does so without being told."""
+    default = build(name, 2, net_arch=(6,))
+    n, act = default.codec.n_indices, default.config.activation
+    assert n is not None
+    specs = (("linear 6", act), (f"onehot {n + noughts}", "linear 6", act))
+    agents = [default, *(build(name, 2, body=spec) for spec in specs)]
+    rows = torch.arange(n, dtype=torch.float32).reshape(1, n, 1).expand(2, n, 1)
+    for agent in agents:
+        index, layer, *_ = body_of(agent).parts
+        assert isinstance(layer, OneHotLinear)
+        assert layer.bias is not None
+        seen = functional.one_hot(rows[..., 0].long(), layer.n_in).float()
+        torch.testing.assert_close(layer(index(rows)), seen @ layer.weight + layer.bias)
+        if layer.n_in == n:
+            assert torch.equal(layer.weight, body_of(default).parts[1].weight)
 
 
 def test_an_index_goes_into_an_embedding_or_comes_as_one_among_zeros() -> None:

@@ -97,7 +97,7 @@ def test_learns_the_small_maze(name: str) -> None:
     ids=str,
 )
 def test_dqn_learns_with_options_that_rainbow_has_not(settings: dict[str, Any]) -> None:
-    best = shares(learned("dqn", "CandyMaze-v0", MAZE, 1000, **settings))
+    best = shares(learned("dqn", "CandyMaze-v0", MAZE, 1000, seeds=10, **settings))
     assert best.mean() > 0.9, best
 
 
