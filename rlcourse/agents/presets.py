@@ -22,7 +22,8 @@ def presets() -> dict[str, dict[str, dict[str, Any]]]:
 def preset(agent: str, env: str) -> dict[str, Any]:
     """The settings that were tuned for this agent in this world.
 
-    Those of an agent of stable-baselines3 are equal to those of ours, so that the two can be compared.
+    Those of an agent of stable-baselines3 are equal to those of ours, so that the two can be compared; only an
+    `exploration_bonus` is left out, which it has not.
 
     Args:
         agent: name of the agent.
@@ -36,7 +37,7 @@ def preset(agent: str, env: str) -> dict[str, Any]:
     name = short_name(resolve_world(env).id)
     ours = {twin: own for own, twin in TWINS.items()}.get(agent)
     if ours is not None and agent not in presets().get(name, {}):
-        return equal_settings(ours, preset(ours, env))
+        return equal_settings(ours, {**preset(ours, env), "exploration_bonus": 0.0})
     found = presets().get(name, {}).get(agent)
     if found is None:
         worlds = [world for world, agents in presets().items() if agent in agents]
