@@ -6,7 +6,8 @@ so that nothing is kept twice, and pictures in bytes stay bytes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any, TypeGuard
 
 import gymnasium
@@ -21,6 +22,51 @@ from rlcourse.errors import StorageError, UsageError
 
 UNSEEN = -1
 """In place of a number out of n, where there was no observation yet."""
+WIDEST = 1 << 16
+"""Whole numbers from a wider range stay as they are: it says what they could be, as an integer's own range does, not what they
+are, and brought into [0, 1] they would hardly differ."""
+
+
+@dataclass(frozen=True)
+class ToUnit:
+    """How plain numbers are brought into [0, 1]: (x - shift) x scale."""
+
+    shift: float | Tensor = 0.0
+    scale: float | Tensor = 1.0
+    """Of all entries, or of each one where their ranges differ."""
+
+    @classmethod
+    def of(cls, space: spaces.Box) -> ToUnit:
+        """By the ranges of its whole numbers; others, and those of no range or of a wide one, stay as they are."""
+        if np.dtype(space.dtype).kind not in "iu":
+            return cls()
+        low, high = space.low.astype(np.float64), space.high.astype(np.float64)
+        width = high - low
+        fits = (width > 0.0) & (width < WIDEST)
+        shift, scale = np.where(fits, low, 0.0), np.where(fits, 1.0 / np.where(fits, width, 1.0), 1.0)
+        if shift.size and (shift == shift.flat[0]).all() and (scale == scale.flat[0]).all():
+            return cls(float(shift.flat[0]), float(scale.flat[0]))
+        return cls(torch.from_numpy(shift).float(), torch.from_numpy(scale).float())
+
+    def laid_out(self, how: Callable[[Tensor], Tensor]) -> ToUnit:
+        """The same for entries that were laid out anew."""
+        if isinstance(self.shift, Tensor) and isinstance(self.scale, Tensor):
+            return ToUnit(how(self.shift), how(self.scale))
+        return self
+
+    @property
+    def changes_nothing(self) -> bool:
+        """Whether all numbers stay as they are."""
+        return isinstance(self.shift, float) and (self.shift, self.scale) == (0.0, 1.0)
+
+    def __call__(self, rows: Tensor) -> Tensor:
+        """float32."""
+        x = rows.float()
+        if isinstance(self.shift, Tensor) and isinstance(self.scale, Tensor):
+            return (x - self.shift.to(x.device)) * self.scale.to(x.device)
+        if self.shift:
+            x = x - self.shift
+        return x if self.scale == 1.0 else x * self.scale
 
 
 @dataclass(frozen=True)
@@ -31,9 +77,8 @@ class Part:
     width: int
     n: int = 0
     """0: plain numbers. Else one whole number of 0 .. n-1, which becomes n features."""
-    shift: float = 0.0
-    scale: float = 1.0
-    """Plain numbers become (x - shift) x scale."""
+    to_unit: ToUnit = ToUnit()
+    """What becomes of plain numbers."""
 
     @property
     def n_features(self) -> int:
@@ -99,8 +144,16 @@ class Codec:
         """Channels, rows and columns of the features."""
         self.dtype: np.dtype[Any] = np.dtype(space.dtype or np.float32)
         self.frame_shape: tuple[int, ...] = (channels, height, width)
-        self._shift, self._scale = _to_unit(space)
+        self._to_unit = ToUnit.of(space).laid_out(self._channels_first)
         self.n_features = int(np.prod(self.image_shape))
+
+    def _channels_first(self, picture: Tensor) -> Tensor:
+        """Of every frame, laid out as the features are, where `picture` is as it is observed."""
+        if len(self.axes) == 2:
+            picture = picture[None]
+        elif self.channels_last:
+            picture = picture.movedim(-1, -3)
+        return picture.repeat(self.frames, 1, 1)
 
     def _set_flat(self) -> None:
         kinds: list[np.dtype[Any]] = []
@@ -119,8 +172,7 @@ class Codec:
                 found = [Part(start, int(np.prod(leaf.shape)))]
                 kinds.append(np.dtype(np.int8))
             else:
-                shift, scale = _to_unit(leaf)
-                found = [Part(start, int(np.prod(leaf.shape)), 0, shift, scale)]
+                found = [Part(start, int(np.prod(leaf.shape)), 0, ToUnit.of(leaf).laid_out(torch.flatten))]
                 kinds.append(np.dtype(leaf.dtype))
             parts += found
             columns += sum(part.n_features for part in found)
@@ -129,9 +181,7 @@ class Codec:
         wide = np.result_type(*kinds)
         self.dtype = np.dtype(np.float32) if wide.kind == "f" or wide.itemsize > 4 else wide
         self.parts = [
-            Part(part.start + frame * start, part.width, part.n, part.shift, part.scale)
-            for frame in range(self.frames)
-            for part in parts
+            replace(part, start=part.start + frame * start) for frame in range(self.frames) for part in parts
         ]
         self.n_features = sum(part.n_features for part in self.parts)
         self.pictures = [
@@ -238,24 +288,23 @@ class Codec:
     def features(self, rows: Tensor) -> Tensor:
         """float32 features of rows `[..., *row_shape]`: an image `[..., C, H, W]`, or flat `[..., n_features]`."""
         if self.is_image:
-            return _plain(rows, self._shift, self._scale)
+            return self._to_unit(rows)
         if len(self.parts) == 1 and not self.parts[0].n:
-            return _plain(rows, self.parts[0].shift, self.parts[0].scale)
+            return self.parts[0].to_unit(rows)
         columns = []
         for part in self.parts:
             these = rows[..., part.start : part.start + part.width]
             if part.n:
                 columns.append((these == torch.arange(part.n, device=rows.device)).float())
             else:
-                columns.append(_plain(these, part.shift, part.scale))
+                columns.append(part.to_unit(these))
         return torch.cat(columns, dim=-1)
 
     def features_of(self, rows: NDArray[Any]) -> NDArray[np.float32]:
         """`features` of arrays."""
-        if not self.is_image and len(self.parts) == 1 and not self.parts[0].n:
-            part = self.parts[0]
-            if rows.dtype == np.float32 and part.shift == 0.0 and part.scale == 1.0:
-                return np.ascontiguousarray(rows)
+        plain = not self.is_image and len(self.parts) == 1 and not self.parts[0].n
+        if plain and rows.dtype == np.float32 and self.parts[0].to_unit.changes_nothing:
+            return np.ascontiguousarray(rows)
         return np.ascontiguousarray(self.features(torch.from_numpy(np.ascontiguousarray(rows))).numpy())
 
 
@@ -298,21 +347,6 @@ def channels_first(axes: tuple[int, ...], channels_last: bool) -> tuple[int, int
     if len(axes) == 2:
         return 1, axes[0], axes[1]
     return (axes[2], axes[0], axes[1]) if channels_last else (axes[0], axes[1], axes[2])
-
-
-def _plain(rows: Tensor, shift: float, scale: float) -> Tensor:
-    x = rows.float()
-    if shift:
-        x = x - shift
-    return x if scale == 1.0 else x * scale
-
-
-def _to_unit(space: spaces.Box) -> tuple[float, float]:
-    """Shift and scale that bring whole numbers with one range for all into [0, 1]; others stay as they are."""
-    low, high = float(np.min(space.low)), float(np.max(space.high))
-    if np.dtype(space.dtype).kind not in "iu" or (low, high) == (0.0, 1.0) or high <= low:
-        return 0.0, 1.0
-    return low, 1.0 / (high - low)
 
 
 def _leaves(space: gymnasium.Space[Any], path: tuple[Any, ...] = ()) -> Any:

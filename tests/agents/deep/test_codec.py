@@ -49,7 +49,29 @@ CASES: list[tuple[spaces.Space[Any], Any, Any, list[float], list[float]]] = [
     (spaces.Box(0, 255, (2,), np.uint8), [255, 51], np.uint8, [255, 51], [1, 0.2]),
     (spaces.Box(0, 1, (2,), np.uint8), [1, 0], np.uint8, [1, 0], [1, 0]),
     (spaces.Box(-10, 30, (3,), np.int16), [-10, 0, 30], np.int16, [-10, 0, 30], [0, 0.25, 1]),
-    (spaces.Box(0, 2**40, (1,), np.int64), [2**39], np.float32, [2.0**39], [0.5]),
+    (spaces.Box(0, 2**16 - 1, (1,), np.uint16), [13107], np.uint16, [13107], [0.2]),
+    # a range that says what the numbers could be, not what they are
+    (spaces.Box(0, 2**40, (1,), np.int64), [7], np.float32, [7], [7]),
+    (spaces.Box(-np.inf, np.inf, (2,), np.int64), [5, -7], np.float32, [5, -7], [5, -7]),
+    (spaces.Box(-(2**31), 2**31 - 1, (2,), np.int32), [5, -7], np.int32, [5, -7], [5, -7]),
+    (spaces.Box(0, np.inf, (1,), np.int32), [3], np.int32, [3], [3]),
+    # ranges of their own; one of them is a wide one, another none
+    (
+        spaces.Box(np.array([0, 0, -5, 0, 3]), np.array([1, 1000, 5, 2**40, 3]), dtype=np.int64),
+        [1, 10, 0, 9, 3],
+        np.float32,
+        [1, 10, 0, 9, 3],
+        [1, 0.01, 0.5, 9, 3],
+    ),
+    (
+        spaces.Tuple(
+            (spaces.Box(np.array([[0], [0]]), np.array([[4], [8]]), dtype=np.int8), spaces.Discrete(2))
+        ),
+        ([[1], [1]], 1),
+        np.int32,
+        [1, 1, 1],
+        [0.25, 0.125, 0, 1],
+    ),
     (
         spaces.Tuple((spaces.Discrete(2), spaces.MultiBinary(1))),
         (1, [1]),
@@ -106,6 +128,20 @@ def test_rows_and_features(space: Any, observation: Any, dtype: Any, row: Any, e
     for part in codec.parts:
         these = unseen[0, part.start : part.start + part.width]
         np.testing.assert_array_equal(these, UNSEEN if part.n else 0)
+
+
+@pytest.mark.parametrize("channels_last", [True, False])
+def test_channels_of_a_picture_with_ranges_of_their_own(channels_last: bool) -> None:
+    high = np.broadcast_to(np.array([1, 10, 200]).reshape(3, 1, 1), (3, 4, 5))
+    picture = high // 2
+    if channels_last:
+        high, picture = np.moveaxis(high, 0, -1), np.moveaxis(picture, 0, -1)
+    codec = Codec(spaces.Box(np.zeros_like(high), high, dtype=np.int16), frames=2)
+    rows = codec.follow(codec.follow(None, codec.read(picture[None])), codec.read(picture[None]))
+    found = np.array(features(codec, rows))
+    assert found.shape == (1, 6, 4, 5)
+    for channel, expected in enumerate([0.0, 0.5, 0.5, 0.0, 0.5, 0.5]):
+        np.testing.assert_allclose(found[0, channel], expected, rtol=1e-6)
 
 
 def test_frames_of_numbers_out_of_n() -> None:
