@@ -39,6 +39,8 @@ LACKED: dict[str, Any] = {
 """What the twins do not have, and how it has to stand in ours, so that these do not have it either."""
 NEEDED = {"recurrent_ppo": {"memory": "lstm"}}
 """The same, where the twin is another."""
+ALIKE: dict[str, dict[str, Any]] = {"recurrent_ppo": {"shared_lstm": True, "enable_critic_lstm": False}}
+"""What makes the twin like ours, where ours have no setting for it: one memory, which actor and critic read."""
 IDLE = {
     "augment_coef",
     "n_atoms",
@@ -61,6 +63,7 @@ def equal_settings(agent: Agent | str, settings: dict[str, Any] | None = None) -
         theirs = make_agent("sb3:ppo", world, seeds=10, **equal_settings(ours))
 
     Nearly all go by the same names. Defaults of ours are handed over, too, since those of stable-baselines3 may be others.
+    Where there is a memory one thing cannot be equal: the layers of `net_arch` come before it here, and after it there.
 
     Args:
         agent: one of ours, or its name (`TWINS`).
@@ -81,7 +84,7 @@ def equal_settings(agent: Agent | str, settings: dict[str, Any] | None = None) -
         config = agent.config
     mine = {field.name: getattr(config, field.name) for field in dataclasses.fields(config)}
     known = {field.name for field in dataclasses.fields(agent_class(twin).config_class)}
-    found = _optimiser(name, mine)
+    found = {**_optimiser(name, mine), **ALIKE.get(name, {})}
     needed = {**LACKED, **NEEDED.get(name, {})}
     for field, value in mine.items():
         other = OTHER_NAMES.get(field, field)

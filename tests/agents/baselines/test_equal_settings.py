@@ -76,6 +76,11 @@ def test_a2c_has_its_rmsprop():
 def test_recurrent_ppo_has_an_lstm():
     settings = equal_settings("recurrent_ppo", {"memory": "lstm", "memory_size": 24, "n_envs": 2})
     assert settings["lstm_hidden_size"] == 24
+    pytest.importorskip("sb3_contrib")
+    policy = make_agent("sb3:recurrent_ppo", "CartPole-v1", **settings)._model(0).policy
+    assert policy.lstm_actor.hidden_size == 24
+    assert policy.lstm_critic is None  # one for both, as ours
+    assert policy.critic is None
     with pytest.raises(UsageError, match=r"sb3:recurrent_ppo has nothing like memory='gru'.* memory='lstm'"):
         equal_settings("recurrent_ppo")
 
