@@ -57,7 +57,7 @@ class TrainOptions(Common):
     steps: Annotated[int | None, arg(metavar="N", help_behavior_hint="")] = None
     """Steps of each learner; left out, one whole episode of a world that says how long it is."""
     preset: Switch = False
-    """Begin with the settings that were tuned for this agent in this world, where there are some."""
+    """Begin with the settings that were tuned for this agent in this world; where there are none, that is an error."""
     out: Annotated[str | None, arg(metavar="DIR", help_behavior_hint="")] = None
     """Where to save the agent; left out, a folder under runs/ that is named by what ran."""
     json: Switch = False

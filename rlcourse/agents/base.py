@@ -7,6 +7,7 @@ in lockstep. Member `k` of a population equals the population of one with that m
 from __future__ import annotations
 
 import dataclasses
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
@@ -236,6 +237,11 @@ class Agent(ABC):
         one.num_timesteps = self.num_timesteps
         return one
 
+    @property
+    def diverged(self) -> NDArray[np.bool_]:
+        """Bool `[S]`: the members with a weight that is no finite number; what they do means nothing."""
+        return np.zeros(self.size, np.bool_)
+
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle and deepcopy what `save` keeps; the worlds are made anew and put where they were."""
         arguments = (self.spec, self.seeds, self.env_kwargs, self.settings)
@@ -249,6 +255,9 @@ class Agent(ABC):
 
         Returns:
             The folder.
+
+        Raises:
+            UsageError: options of the world that JSON does not hold, such as a class.
         """
         manifest = {
             "agent": self.name,
@@ -259,6 +268,14 @@ class Agent(ABC):
             "seeds": self.seeds,
             "num_timesteps": self.num_timesteps,
         }
+        for name in ("settings", "env_kwargs"):
+            try:
+                json.dumps(manifest[name], allow_nan=False)
+            except (TypeError, ValueError) as error:
+                raise UsageError(
+                    f"{self.name} cannot be saved: {name}={manifest[name]!r} must be JSON (numbers, texts, lists, "
+                    f"dictionaries), and {error}; pickle keeps it all the same"
+                ) from None
         return write_agent_folder(folder, manifest, self.get_arrays())
 
     @classmethod

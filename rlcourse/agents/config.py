@@ -152,6 +152,8 @@ def say_type(hint: Any) -> str:
         )
     if get_args(hint) and all(isinstance(value, str) for value in get_args(hint)):
         return "one of " + ", ".join(repr(value) for value in get_args(hint))
+    if get_origin(hint) is dict:
+        return "a dictionary"
     if get_origin(hint) in (list, tuple):
         return f"a list (each {say_type(get_args(hint)[0])})"
     return " or ".join(say_type(inner) for inner in get_args(hint))

@@ -60,7 +60,7 @@ def evaluate(
         progress: draw a bar.
 
     Returns:
-        Undiscounted returns, float64 `[S, episodes]`.
+        Undiscounted returns, float64 `[S, episodes]`; NaN of a member that has diverged.
     """
     return play(
         agent, episodes, deterministic=deterministic, env_kwargs=env_kwargs, progress=progress
@@ -86,8 +86,10 @@ def play(
             parts.append(_play(agent, seeds[:, start : start + width], deterministic, env_kwargs or {}))
             advance(parts[-1].returns.shape[1])
     told = [part.success for part in parts if part.success is not None]
+    returns = np.concatenate([part.returns for part in parts], axis=1)
+    returns[agent.diverged] = np.nan
     return Episodes(
-        np.concatenate([part.returns for part in parts], axis=1),
+        returns,
         np.concatenate([part.lengths for part in parts], axis=1),
         np.concatenate(told, axis=1) if len(told) == len(parts) else None,
     )

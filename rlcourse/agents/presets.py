@@ -32,9 +32,11 @@ def preset(agent: str, env: str) -> dict[str, Any]:
     Raises:
         UsageError: there are none; the message says for which worlds there are.
     """
+    from rlcourse.agents import agent_class
     from rlcourse.agents.baselines.equal import TWINS, equal_settings
 
     name = short_name(resolve_world(env).id)
+    agent_class(agent)  # refuses a name that there is not
     ours = {twin: own for own, twin in TWINS.items()}.get(agent)
     if ours is not None and agent not in presets().get(name, {}):
         return equal_settings(ours, {**preset(ours, env), "exploration_bonus": 0.0})

@@ -11,6 +11,13 @@ from typeguard import TypeCheckError, check_type
 from rlcourse.errors import UsageError, did_you_mean
 from rlcourse.nn.parts import Shape
 
+_SAID = {
+    Sequence[int]: "a list of whole numbers",
+    int: "a whole number",
+    float: "a number",
+    bool: "True or False",
+}
+
 Spec = list[str]
 To = Literal["one", "sequence"]
 
@@ -40,7 +47,9 @@ def model_spec(name: str, shape: Shape, options: dict[str, Any]) -> tuple[Spec, 
         try:
             check_type(value, hints[key])
         except TypeCheckError:
-            raise UsageError(f"model {name!r}: {key}={value!r} is not a {hints[key]}") from None
+            raise UsageError(
+                f"model {name!r}: {key}={value!r} must be {_SAID.get(hints[key], hints[key])}"
+            ) from None
     if "n_out" not in options:
         raise UsageError(f"model {name!r} needs n_out, the number of outputs")
     if name in SEQUENCES and len(shape) == 1:

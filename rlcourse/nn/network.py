@@ -152,6 +152,8 @@ def build(
     from rlcourse.nn.models import model_spec
 
     check_count("size", size)
+    if not isinstance(n_in, (int, Sequence)):
+        raise UsageError(f"n_in={n_in!r} must be a whole number, or a sequence of them")
     shape: Shape = (n_in,) if isinstance(n_in, int) else tuple(n_in)
     if not all(side is None or side >= 1 for side in shape) or None in shape[1:]:
         raise UsageError(f"n_in={n_in!r} must be lengths of at least 1; only the first may be None, for time")

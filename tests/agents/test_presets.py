@@ -36,6 +36,7 @@ def test_the_result_is_a_copy():
     ("agent", "world", "says"),
     [
         ("ppo", "Taxi-v4", "no preset of ppo for Taxi-v4: there is one for CartPole-v1"),
+        ("dqx", "CartPole-v1", "unknown agent 'dqx': did you mean dqn"),
         ("rainbow", "CartPole-v1", "no preset of rainbow for CartPole-v1: it has none"),
     ],
 )

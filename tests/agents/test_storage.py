@@ -254,3 +254,11 @@ def test_a_setting_that_is_no_json_is_refused_before_anything_is_written(tmp_pat
     with pytest.raises(ValueError, match="JSON"):
         write_agent_folder(tmp_path / "a", {"settings": {"x": float("nan")}}, {})
     assert not (tmp_path / "a" / MANIFEST).exists()
+
+
+def test_options_of_a_world_that_are_no_json_are_named(tmp_path: Path) -> None:
+    agent = make_agent("random", "CandyMaze-v0")
+    agent.env_kwargs = {"kind": int}
+    with pytest.raises(UsageError, match=r"random cannot be saved: env_kwargs=.* must be JSON"):
+        agent.save(tmp_path / "agent")
+    assert not (tmp_path / "agent").exists()

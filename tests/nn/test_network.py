@@ -230,10 +230,10 @@ def test_one_line_names_what_does_not_fit(spec: list[str], n_in: Any, line: str)
         ("mpl", {"n_out": 2}, "unknown model 'mpl': did you mean mlp"),
         ("mlp", {}, "model 'mlp' needs n_out"),
         ("mlp", {"n_out": 2, "hiden": [3]}, "model 'mlp': unknown option 'hiden': did you mean hidden"),
-        ("mlp", {"n_out": 2, "hidden": 3}, "model 'mlp': hidden=3 is not a"),
+        ("mlp", {"n_out": 2, "hidden": 3}, "model 'mlp': hidden=3 must be a list of whole numbers"),
         ("mlp", {"n_out": 0}, "n=0 must be at least 1"),
         ("mlp", {"n_out": 2, "activation": "tahn"}, "unknown part of a network 'tahn': did you mean tanh"),
-        ("gru", {"n_out": 2, "to": "all"}, "model 'gru': to='all' is not a"),
+        ("gru", {"n_out": 2, "to": "all"}, "model 'gru': to='all' must be"),
         ("cnn", {"n_out": 2}, r"it takes pictures \[C, H, W\], not \[4\]"),
         (["linear 2"], {"n_out": 2}, "a list of parts has no options, got n_out"),
     ],
@@ -241,6 +241,11 @@ def test_one_line_names_what_does_not_fit(spec: list[str], n_in: Any, line: str)
 def test_wrong_models(model: Any, options: dict[str, Any], line: str) -> None:
     with pytest.raises(UsageError, match=line):
         build(model, 4, **options)
+
+
+def test_a_wrong_shape_of_samples() -> None:
+    with pytest.raises(UsageError, match=r"n_in=4\.5 must be a whole number, or a sequence"):
+        build("mlp", 4.5, n_out=2)  # type: ignore[arg-type]
 
 
 XOR = torch.tensor([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]], dtype=torch.float64)

@@ -23,6 +23,7 @@ from rlcourse.agents.baselines.models import (
     seeds_of_copies,
     take_apart,
 )
+from rlcourse.errors import UsageError
 
 NO_LOG = 10**9
 """Updates between two reports of stable-baselines3, which nobody reads here."""
@@ -128,7 +129,15 @@ def train(
                     model.env.unwrapped._seeds = seeds_of_copies(seed, plan.config.n_envs, made)
             follow_schedules(model, plan.config, model.num_timesteps + marks[-1])
             ledger = Ledger(marks, running, advance)
-            model.learn(marks[-1], callback=ledger, log_interval=NO_LOG, reset_num_timesteps=False)
+            try:
+                model.learn(marks[-1], callback=ledger, log_interval=NO_LOG, reset_num_timesteps=False)
+            except ValueError:  # of a distribution that such weights do not make
+                if all(bool(weight.isfinite().all()) for weight in model.policy.parameters()):
+                    raise
+                raise UsageError(
+                    f"stable-baselines3's {type(model).__name__} with seed {seed} has diverged, its weights are no finite "
+                    "numbers: a smaller learning_rate or max_grad_norm helps"
+                ) from None
             found = {**take_apart(model), "running": ledger.running}
             native = hasattr(world, "get_state")
             if native:

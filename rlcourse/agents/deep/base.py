@@ -10,8 +10,9 @@ from __future__ import annotations
 import os
 import shutil
 from abc import abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self, TypeVar
 
 import numpy as np
 import torch
@@ -177,7 +178,15 @@ class DeepAgent(ControlAgent):
         self._returns = np.zeros(self.size * self.copies)
         self._weights = Streams.from_seeds(self.seeds, "network")
         self._visits = np.zeros((self.size, BINS if self.config.exploration_bonus else 0), np.int32)
-        self.build()
+        try:
+            self.build()
+        except (RuntimeError, MemoryError) as error:
+            if "allocate" not in str(error):
+                raise
+            raise UsageError(
+                f"{self.name}: the networks of {self.size:,} members take more memory than there is: fewer seeds, or smaller "
+                "layers"
+            ) from None
 
     def add_network(self, name: str, network: Stacked, *, like: str | None = None) -> Any:
         """Keep a network under a name, with weights drawn from the members' streams, or copied from the network `like`."""
@@ -287,6 +296,32 @@ class DeepAgent(ControlAgent):
         account = (self._returns, self.running, self.episodes, self.earned)
         note_step(np.asarray(rewards, np.float64), terminated, truncated, self._over, *account)
 
+    # ---------------------------------------------------------------- what does not learn, and what has diverged
+
+    def member(self, k: int) -> Self:
+        """See `Agent.member`; weights that are frozen stay so."""
+        return _freeze(super().member(k), self._frozen())
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """See `Agent.__reduce__`; weights that are frozen stay so."""
+        return _revive_frozen, (*super().__reduce__(), self._frozen())
+
+    def _frozen(self) -> dict[str, list[str]]:
+        """The names of the weights that do not learn, by network."""
+        return {
+            name: [key for key, weight in network.named_parameters() if not weight.requires_grad]
+            for name, network in self.networks.items()
+        }
+
+    @property
+    def diverged(self) -> NDArray[np.bool_]:
+        """See `Agent.diverged`."""
+        found = torch.zeros(self.size, dtype=torch.bool)
+        for network in self.networks.values():
+            for weight in network.parameters():
+                found |= ~weight.detach().flatten(1).isfinite().all(dim=1).cpu()
+        return found.numpy()
+
     # ---------------------------------------------------------------- acting without learning
 
     def predict(
@@ -394,6 +429,21 @@ class DeepAgent(ControlAgent):
             self._returns[:] = 0.0
             self._begin(begin(self.venv, self.world_seeds))
             self.forget_episode(np.ones(self.size * self.copies, np.bool_))
+
+
+D = TypeVar("D", bound=DeepAgent)
+
+
+def _freeze(agent: D, frozen: dict[str, list[str]]) -> D:
+    for name, network in agent.networks.items():
+        for key, weight in network.named_parameters():
+            weight.requires_grad_(key not in frozen[name])
+    return agent
+
+
+def _revive_frozen(revive: Callable[..., D], arguments: tuple[Any, ...], frozen: dict[str, list[str]]) -> D:
+    """The agent that `__reduce__` took apart."""
+    return _freeze(revive(*arguments), frozen)
 
 
 def arrays_below(arrays: Arrays, prefix: str) -> Arrays:

@@ -26,14 +26,15 @@ from typing import Any, TypeVar
 import gymnasium
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from rlcourse.agents.base import Agent
 from rlcourse.agents.control import ControlAgent
 from rlcourse.agents.deep.actor_critic import ActorCritic
 from rlcourse.agents.deep.base import DeepAgent, hard_copy
-from rlcourse.agents.deep.codec import Codec
+from rlcourse.agents.deep.bodies import Index
+from rlcourse.agents.deep.codec import Codec, Features
 from rlcourse.agents.deep.dqn import DQN
 from rlcourse.agents.deep.heads import Scalar
 from rlcourse.agents.deep.policies import FeedForward
@@ -43,6 +44,9 @@ from rlcourse.agents.observations import in_rows
 from rlcourse.agents.population import begin, make_population
 from rlcourse.checks import check_count, check_number
 from rlcourse.errors import UsageError
+from rlcourse.nn.dropout import Dropout
+from rlcourse.nn.embedding import OneHot
+from rlcourse.nn.linear import Flatten
 from rlcourse.nn.stack import Sequential, Stacked
 from rlcourse.progress import progress_bar
 from rlcourse.streams import Streams
@@ -140,6 +144,8 @@ def record_trajectories(
 
 
 A = TypeVar("A", bound=DeepAgent)
+WITHOUT_EFFECT = (Features, Index, Flatten, OneHot, Dropout, nn.Identity)
+"""Parts that make no other function of the weights around them."""
 
 
 def clone(
@@ -288,10 +294,13 @@ def load_networks(
         The agent.
 
     Raises:
-        UsageError: other networks, another number of members, a pattern that fits no name, or nothing left that learns; then
-            nothing is changed.
+        UsageError: other networks, layers or, where all weights are taken, functions between them; another number of members,
+            a pattern that fits no name, or nothing left that learns; then nothing is changed.
     """
     from rlcourse.nn import transfer
+
+    if not isinstance(agent, DeepAgent):
+        raise UsageError(f"weights go into a deep agent, as make_agent('ppo', ...) makes one; got {agent!r}")
 
     patterns = (freeze,) if isinstance(freeze, str) else tuple(freeze)
     frozen = {name: _to_freeze(agent.networks[name], patterns) for name in agent.optimisers}
@@ -303,6 +312,9 @@ def load_networks(
         (taker, transfer.find_weights(taker, giver, member=member, only=patterns))
         for taker, giver, patterns in pairs
     ]
+    for taker, giver, patterns in pairs:
+        if patterns == ("*",):
+            _check_functions(taker, giver)
     for network, found in plans:
         transfer.put_weights(network, found)
     for name, optimiser in agent.optimisers.items():
@@ -334,6 +346,25 @@ def _pairs(
     raise UsageError(
         f"{agent.name} has a memory: it takes the networks of another {agent.name}, not a single one"
     )
+
+
+def _check_functions(taker: Stacked, giver: Stacked) -> None:
+    """Refuse a network whose weights fit, but with other functions between them, as relu where the taker has tanh."""
+    own, given = _functions(taker), _functions(giver)
+    if own != given:
+        raise UsageError(
+            f"the source has {', '.join(given) or 'nothing'} between its layers, the target {', '.join(own) or 'nothing'}: "
+            "make one of them with the activation of the other"
+        )
+
+
+def _functions(network: Stacked) -> list[str]:
+    """What is in a network beside the layers with weights, in their order."""
+    return [
+        type(part).__name__
+        for part in network.modules()
+        if not [*part.children()] and not [*part.parameters()] and not isinstance(part, WITHOUT_EFFECT)
+    ]
 
 
 def _to_freeze(network: Stacked, patterns: tuple[str, ...]) -> list[str]:

@@ -104,6 +104,11 @@ class DeepSelfPlay(ControlAgent):
         invite(self._reply)
 
     @property
+    def diverged(self) -> NDArray[np.bool_]:
+        """See `Agent.diverged`."""
+        return self.learner.diverged
+
+    @property
     def copies(self) -> int:
         """See `Agent.copies`."""
         return self.learner.copies

@@ -186,3 +186,11 @@ def test_masks_forbid():
     assert rlcourse.evaluate(agent, 3, deterministic=False).shape == (2, 3)
     native = build("sb3:maskable_ppo", vec_env="native", n_envs=2).learn(128)
     assert native.num_timesteps == 128
+
+
+def test_one_that_diverges_says_so_in_a_line():
+    agent = build("sb3:ppo", seeds=1, learning_rate=1e30)
+    with pytest.raises(
+        UsageError, match="PPO with seed 0 has diverged, its weights are no finite numbers: a smaller"
+    ):
+        agent.learn(500)

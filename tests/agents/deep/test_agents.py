@@ -55,6 +55,22 @@ def test_member_equals_solo_over_fifty_updates(name: str, world: str) -> None:
                 np.testing.assert_array_equal(mine[key], array, err_msg=key)
 
 
+def test_who_has_diverged_has_no_score() -> None:
+    agent = build("ppo", 3)
+    assert not agent.diverged.any()
+    with torch.no_grad():
+        next(agent.policy.critic.parameters())[1].view(-1)[0] = torch.inf
+    assert agent.diverged.tolist() == [False, True, False]
+    returns = rlcourse.evaluate(agent, 4)
+    assert np.isnan(returns[1]).all()
+    np.testing.assert_array_equal(returns[[0, 2]], rlcourse.evaluate(build("ppo", 3), 4)[[0, 2]])
+
+
+def test_more_than_the_memory_is_refused_by_a_line() -> None:
+    with pytest.raises(UsageError, match=r"dqn: the networks of 2 members take more memory than there is"):
+        build("dqn", 2, net_arch=(10**7, 10**7))
+
+
 @every_agent
 def test_no_member_touches_another(name: str) -> None:
     """One whose weights are no numbers any more spoils its own life, and no bit of the others'."""

@@ -1,5 +1,8 @@
 """Behaviour cloning: what is recorded, losses by hand, members apart, and what a clone is worth before and after RL."""
 
+import copy
+import pickle
+
 import gymnasium
 import numpy as np
 import pytest
@@ -258,6 +261,14 @@ def test_a_supervised_network_goes_into_an_agent(name):
             build("mlp", 4, n_out=2, hidden=[64, 32], size=2),
             r"'parts.3.weight' is \[2, 64, 32\] in the source",
         ),
+        (
+            build("mlp", 4, n_out=2, hidden=[64, 64], size=2),
+            "the source has ReLU, ReLU between its layers, the target Tanh, Tanh: make one",
+        ),
+        (
+            build(["linear 64", "linear 64", "linear 2"], 4, size=2),
+            "the source has nothing between its layers",
+        ),
         (torch.nn.Linear(4, 2), "must be a deep agent or a stack of networks, got Linear"),
     ):
         before = agent.get_arrays()
@@ -269,7 +280,21 @@ def test_a_supervised_network_goes_into_an_agent(name):
         load_networks(make_agent("drqn", "CartPole-v1"), network)
 
 
+def test_frozen_weights_stay_so_in_members_and_copies():
+    agent = make_agent("ppo", "CartPole-v1", seeds=2, n_steps=16, batch_size=32)
+    load_networks(agent, make_agent("ppo", "CartPole-v1", seeds=2), freeze="actor.*")
+    for one in (agent.member(1), copy.deepcopy(agent), pickle.loads(pickle.dumps(agent))):
+        before = [weight.clone() for weight in one.policy.parameters()]
+        one.learn(200)
+        for (name, weight), old in zip(one.policy.named_parameters(), before, strict=True):
+            assert torch.equal(weight, old) == name.startswith("actor."), name
+            assert weight.requires_grad != name.startswith("actor.")
+
+
 def test_what_cannot_be_cloned_is_refused(dataset):
+    for other in (make_agent("q_learning", MAZE), make_agent("random", MAZE)):
+        with pytest.raises(UsageError, match="weights go into a deep agent"):
+            load_networks(other, make_agent("dqn", MAZE))
     for name, env_kwargs, settings, says in (
         ("drqn", {}, {}, "drqn cannot be cloned into"),
         ("recurrent_ppo", {}, {}, "recurrent_ppo cannot be cloned into"),
