@@ -122,6 +122,9 @@ def record_control(
             scores["win_rate"] = won
         if on_the_way is not None and not changes and "gap" in scores and exact.has_total:
             scores["steps_to_95"] = reached
+    if learner.diverged.any():  # whose policies mean nothing; what was paid on the way was paid
+        for metric in scores.keys() - {"online_return", "regret"}:
+            scores[metric] = np.where(learner.diverged, np.nan, scores[metric])
     return Cell(
         agent=learner.name,
         env=learner.spec.id,

@@ -86,6 +86,8 @@ def _leaders(cells: Sequence[tuple[CellPlan, Cell]]) -> dict[str, tuple[CellPlan
         for metric, higher in HIGHER_IS_BETTER.items():
             if metric not in cell.scores or plan.agent_name in REFERENCES:
                 continue
+            if np.isnan(cell.scores[metric]).any():  # a member has diverged
+                continue
             if metric in best:
                 ahead = cell.scores[metric].mean() - best[metric][1].scores[metric].mean()
                 if (ahead if higher else -ahead) <= 0:

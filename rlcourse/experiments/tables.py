@@ -50,7 +50,14 @@ def _ranking(env: str, agents: list[dict[str, Row]], main: str | None) -> Rankin
     control = "return" in metrics
     main = main or ("regret" if "regret" in metrics else "return" if control else "reward")
     sign = -1.0 if HIGHER_IS_BETTER[main] else 1.0
-    agents = sorted(agents, key=lambda agent: sign * agent[main].mean if main in agent else math.inf)
+
+    def place(agent: dict[str, Row]) -> float:
+        mean = agent[main].mean if main in agent else math.nan
+        return (
+            math.inf if math.isnan(mean) else sign * mean
+        )  # without a score, as one that has diverged, last
+
+    agents = sorted(agents, key=place)
     header, body = _control_columns(agents, metrics) if control else _game_columns(agents, metrics, main)
     first = "return" if control else "reward"
     some = agents[0][first]

@@ -64,6 +64,19 @@ def test_before_a_member_has_finished_an_episode_its_curve_is_empty() -> None:
     assert (curve[-1] < 0.0).all()
 
 
+def test_one_that_has_diverged_has_no_scores() -> None:
+    """But what it was paid while learning it was paid; and the others keep theirs."""
+    settings = {"n_steps": 8, "batch_size": 8, "n_envs": 1}
+    cells = [
+        run_cell("ppo", "CandyMaze-v0", seeds=2, steps=200, points=2, agent_kwargs=settings | more)
+        for more in ({}, {"learning_rate": 1e30})
+    ]
+    assert cells[0].scores.keys() == cells[1].scores.keys()
+    for metric in cells[0].scores:
+        assert np.isfinite(cells[0].scores[metric]).all(), metric
+        assert np.isnan(cells[1].scores[metric]).all() == (metric != "online_return"), metric
+
+
 def test_recording_does_not_disturb_learning() -> None:
     settings: dict[str, Any] = {"seeds": 3, "env_kwargs": CORNER}
     recorded: Any = make_agent("sarsa", "CandyMaze-v0", **settings)

@@ -79,6 +79,18 @@ def test_who_is_not_behind_the_best_learner() -> None:
     )  # worse is positive, always
 
 
+def test_one_that_has_diverged_is_last_and_leads_nothing() -> None:
+    spoilt = cell("exp3", 60.0)
+    for values in spoilt[1].scores.values():
+        values[3] = np.nan
+    for cells in ([spoilt, *CELLS], [*CELLS, spoilt]):
+        ranking = rankings(world_rows(cells), {})[0]
+        names = [line[0] for line in ranking.body]
+        assert names == ["perfect_knowledge", "ucb", "ucb1", "softmax", "random", "exp3"]
+        assert ranking.tied == [False, True, True, False, False, False]
+        assert ranking.body[-1][1:4] == ["", "", ""]
+
+
 def test_the_main_metric_ranks() -> None:
     turned = [(plan, replace(c, scores={**c.scores, "reward": c.scores["regret"]})) for plan, c in CELLS]
     assert rankings(world_rows(turned), {"World-v0": "reward"})[0].body[0][0] == "random"
