@@ -26,7 +26,7 @@ class Episodes(NamedTuple):
     """Episodes that were played without learning, each array `[S, episodes]`."""
 
     returns: NDArray[np.float64]
-    """Undiscounted."""
+    """Undiscounted; NaN of a member that has diverged."""
     lengths: NDArray[np.int64]
     """Steps."""
     success: NDArray[np.bool_] | None

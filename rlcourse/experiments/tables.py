@@ -52,10 +52,9 @@ def _ranking(env: str, agents: list[dict[str, Row]], main: str | None) -> Rankin
     sign = -1.0 if HIGHER_IS_BETTER[main] else 1.0
 
     def place(agent: dict[str, Row]) -> float:
+        """Last, where there is no score, as of one that has diverged."""
         mean = agent[main].mean if main in agent else math.nan
-        return (
-            math.inf if math.isnan(mean) else sign * mean
-        )  # without a score, as one that has diverged, last
+        return math.inf if math.isnan(mean) else sign * mean
 
     agents = sorted(agents, key=place)
     header, body = _control_columns(agents, metrics) if control else _game_columns(agents, metrics, main)

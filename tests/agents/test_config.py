@@ -32,6 +32,7 @@ class Config(AgentConfig):
     layers: list[Count] | None = None
     half_open: Annotated[float, Within(0.0, 1.0, above=True)] = 1.0
     label: str = ""
+    inner: dict[str, Any] | None = None
 
 
 def build(**settings: Any) -> Config:
@@ -51,6 +52,7 @@ def test_defaults_and_good_values() -> None:
 @pytest.mark.parametrize(
     ("setting", "wrong", "words"),
     [
+        ("inner", [3], "a dictionary or None"),
         ("chance", 1.1, "at least 0 and at most 1"),
         ("chance", -0.1, "at least 0 and at most 1"),
         ("chance", float("nan"), "at least 0 and at most 1"),

@@ -193,6 +193,16 @@ class SB3Agent(ControlAgent):
             report(marks[-1])
         return [learned[k] for k in range(self.size)]
 
+    @property
+    def diverged(self) -> NDArray[np.bool_]:
+        """See `Agent.diverged`."""
+        weights = [
+            [array for name, array in one.items() if name.startswith("model/policy/")]
+            for one in self._members or []
+        ]
+        found = [not all(np.isfinite(array).all() for array in arrays) for arrays in weights]
+        return np.array(found or [False] * self.size)
+
     def _processes(self) -> int:
         """How many processes may share the members: one where this is one of several already."""
         alone = multiprocessing.parent_process() is None

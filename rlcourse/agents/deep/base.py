@@ -10,9 +10,8 @@ from __future__ import annotations
 import os
 import shutil
 from abc import abstractmethod
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, Self, TypeVar
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import torch
@@ -296,23 +295,6 @@ class DeepAgent(ControlAgent):
         account = (self._returns, self.running, self.episodes, self.earned)
         note_step(np.asarray(rewards, np.float64), terminated, truncated, self._over, *account)
 
-    # ---------------------------------------------------------------- what does not learn, and what has diverged
-
-    def member(self, k: int) -> Self:
-        """See `Agent.member`; weights that are frozen stay so."""
-        return _freeze(super().member(k), self._frozen())
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        """See `Agent.__reduce__`; weights that are frozen stay so."""
-        return _revive_frozen, (*super().__reduce__(), self._frozen())
-
-    def _frozen(self) -> dict[str, list[str]]:
-        """The names of the weights that do not learn, by network."""
-        return {
-            name: [key for key, weight in network.named_parameters() if not weight.requires_grad]
-            for name, network in self.networks.items()
-        }
-
     @property
     def diverged(self) -> NDArray[np.bool_]:
         """See `Agent.diverged`."""
@@ -404,6 +386,9 @@ class DeepAgent(ControlAgent):
         for name, network in self.networks.items():
             for key, value in network.state_dict().items():
                 arrays[f"network/{name}/{key}"] = value.detach().cpu().numpy().copy()
+            # which of its weights do not learn: the same ones of all members
+            frozen = [not weight.requires_grad for weight in network.parameters()]
+            arrays[f"frozen/{name}"] = np.tile(np.array(frozen), (self.size, 1))
         for name, optimiser in self.optimisers.items():
             arrays |= {f"optimiser/{name}/{key}": array for key, array in optimiser.get_arrays().items()}
         arrays |= {f"kept/{name}": array.copy() for name, array in self.kept().items()}
@@ -418,6 +403,8 @@ class DeepAgent(ControlAgent):
                 key: torch.from_numpy(array.copy()) for key, array in arrays_below(arrays, prefix).items()
             }
             network.load_state_dict(state)
+            for weight, frozen in zip(network.parameters(), arrays[f"frozen/{name}"][0], strict=True):
+                weight.requires_grad_(not frozen)
         for name, optimiser in self.optimisers.items():
             optimiser.set_arrays(arrays_below(arrays, f"optimiser/{name}/"))
         for name, array in self.kept().items():
@@ -429,21 +416,6 @@ class DeepAgent(ControlAgent):
             self._returns[:] = 0.0
             self._begin(begin(self.venv, self.world_seeds))
             self.forget_episode(np.ones(self.size * self.copies, np.bool_))
-
-
-D = TypeVar("D", bound=DeepAgent)
-
-
-def _freeze(agent: D, frozen: dict[str, list[str]]) -> D:
-    for name, network in agent.networks.items():
-        for key, weight in network.named_parameters():
-            weight.requires_grad_(key not in frozen[name])
-    return agent
-
-
-def _revive_frozen(revive: Callable[..., D], arguments: tuple[Any, ...], frozen: dict[str, list[str]]) -> D:
-    """The agent that `__reduce__` took apart."""
-    return _freeze(revive(*arguments), frozen)
 
 
 def arrays_below(arrays: Arrays, prefix: str) -> Arrays:

@@ -181,14 +181,12 @@ def _look_up(codec: Codec, layers: list[nn.Module]) -> None:
     """Where a linear layer sees a one among zeros, put one in its place that takes the number itself."""
     from rlcourse.nn.embedding import OneHot
 
-    if len(layers) < 2:
-        return
-    zeros = isinstance(layers[1], OneHot)
-    linear = layers[1 + zeros] if len(layers) > 1 + zeros else None
-    if type(linear) is Linear:
-        n_in, n_out, bias = linear.n_in, linear.n_out, linear.bias is not None
-        row = OneHotLinear(linear.size, n_in, n_out, bias=bias, law=linear.law, gain=linear.gain)
-        layers[: 2 + zeros] = [Index(codec), row]
+    first = 2 if any(isinstance(part, OneHot) for part in layers[1:2]) else 1
+    for linear in layers[first : first + 1]:
+        if type(linear) is Linear:
+            n_in, n_out, bias = linear.n_in, linear.n_out, linear.bias is not None
+            rows = OneHotLinear(linear.size, n_in, n_out, bias=bias, law=linear.law, gain=linear.gain)
+            layers[: first + 1] = [Index(codec), rows]
 
 
 def check_body(codec: Codec, config: Any) -> None:

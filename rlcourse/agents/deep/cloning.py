@@ -288,7 +288,7 @@ def load_networks(
             members, or one that goes into all. A network sees what the agent's own sees, without a normalisation before it.
         member: of the source, that goes into every member of the agent; `None` is each into its own place.
         only: patterns of the names of weights that are taken, as of files.
-        freeze: patterns of those that do not learn from now on. Not saved: name them again after loading.
+        freeze: patterns of those that do not learn from now on, nor in members, copies and what is saved.
 
     Returns:
         The agent.

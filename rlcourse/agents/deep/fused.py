@@ -204,9 +204,7 @@ class FusedUpdate:
         config, plain = agent.config, plain_layers(agent.q)
         if plain is None or config.compile or config.noisy or agent.head.n_atoms > 1:
             return None
-        products = sum(
-            layer.weight.numel() for layer in plain.layers[isinstance(plain.layers[0], OneHotLinear) :]
-        )
+        products = sum(layer.weight.numel() for layer in plain.layers if not isinstance(layer, OneHotLinear))
         if torch.get_num_threads() > agent.size and config.batch_size * products > MOST_WORK:
             return None
         return cls(agent.q, agent.target, agent.optimiser, batch_size=config.batch_size, double=config.double)

@@ -194,3 +194,15 @@ def test_one_that_diverges_says_so_in_a_line():
         UsageError, match="PPO with seed 0 has diverged, its weights are no finite numbers: a smaller"
     ):
         agent.learn(500)
+
+
+def test_one_that_plays_on_though_it_has_diverged_has_no_score():
+    agent = build("sb3:dqn", seeds=2)
+    assert agent.diverged.tolist() == [False, False]
+    agent.learn(140)
+    arrays = agent.get_arrays()
+    weights = [name for name in arrays if "model/policy/" in name]
+    arrays[weights[0]].reshape(2, -1)[1, 0] = np.nan
+    agent.set_arrays(arrays)
+    assert agent.diverged.tolist() == [False, True]
+    assert np.isnan(rlcourse.evaluate(agent, 2)).all(axis=1).tolist() == [False, True]

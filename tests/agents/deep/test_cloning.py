@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import rlcourse
-from rlcourse.agents import make_agent
+from rlcourse.agents import load_agent, make_agent
 from rlcourse.agents.deep.cloning import _losses, clone, load_networks, record_trajectories
 from rlcourse.agents.deep.replay_kernels import GOES_ON, TERMINATED, TRUNCATED
 from rlcourse.errors import UsageError
@@ -280,10 +280,11 @@ def test_a_supervised_network_goes_into_an_agent(name):
         load_networks(make_agent("drqn", "CartPole-v1"), network)
 
 
-def test_frozen_weights_stay_so_in_members_and_copies():
+def test_frozen_weights_stay_so_in_members_and_copies(tmp_path):
     agent = make_agent("ppo", "CartPole-v1", seeds=2, n_steps=16, batch_size=32)
     load_networks(agent, make_agent("ppo", "CartPole-v1", seeds=2), freeze="actor.*")
-    for one in (agent.member(1), copy.deepcopy(agent), pickle.loads(pickle.dumps(agent))):
+    loaded = load_agent(agent.save(tmp_path / "agent"))
+    for one in (agent.member(1), copy.deepcopy(agent), pickle.loads(pickle.dumps(agent)), loaded):
         before = [weight.clone() for weight in one.policy.parameters()]
         one.learn(200)
         for (name, weight), old in zip(one.policy.named_parameters(), before, strict=True):

@@ -372,12 +372,12 @@ def test_updates_of_actors_with_critics(name: str, settings: Any, kind: Any, opt
 @pytest.mark.parametrize("baseline", [True, False])
 def test_updates_of_reinforce(baseline: bool) -> None:
     """Over some episodes, against one network a member that learns when an episode of its own copies is over."""
-    # by steps in proportion to the gradients: RMSProp's make much of a gradient that is next to nothing, and of its rounding
-    learning = {"optimiser": "sgd", "learning_rate": 0.1}
+    # an epsilon beside which the rounding of a gradient that is next to nothing is nothing
+    learning = {"learning_rate": 0.01, "adam_epsilon": 1e-4}
     agent = build("reinforce", 2, gamma=GAMMA, ent_coef=0.03, baseline=baseline, **learning)
     config = agent.config
     minds = [Mind(agent.policy, k) for k in range(2)]
-    optimisers = [torch.optim.SGD(mind.parameters, lr=0.1) for mind in minds]
+    optimisers = [torch.optim.RMSprop(mind.parameters, lr=0.01, eps=1e-4) for mind in minds]
     episodes: list[list[Any]] = [[] for _ in range(4)]
     observe, updates = agent.observe, [0, 0]
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from rlcourse.agents import AGENTS, agent_class, make_agent
 from rlcourse.agents.deep.base import DeepAgent
+from rlcourse.agents.deep.policies import FeedForward
 
 DEEP = [name for name in AGENTS if issubclass(agent_class(name), DeepAgent)]
 every_agent = pytest.mark.parametrize("name", DEEP)
@@ -179,3 +180,11 @@ class Walk(gymnasium.Env[Any, int]):
 
 WALK = "tests/Walk-v0"
 gymnasium.register(WALK, entry_point=Walk, max_episode_steps=12)
+
+
+def body_of(agent: Any) -> Any:
+    """The first network whose parts are the body and a head, or the body alone."""
+    network = next(iter(agent.networks.values()))
+    if isinstance(network, FeedForward):
+        return network.actor
+    return network if hasattr(network, "parts") else network.body
