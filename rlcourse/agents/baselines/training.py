@@ -131,7 +131,10 @@ def train(
             ledger = Ledger(marks, running, advance)
             try:
                 model.learn(marks[-1], callback=ledger, log_interval=NO_LOG, reset_num_timesteps=False)
-            except ValueError:  # of a distribution that such weights do not make
+            except (
+                ValueError,
+                RuntimeError,
+            ):  # of a distribution that such weights do not make, checked or not
                 if all(bool(weight.isfinite().all()) for weight in model.policy.parameters()):
                     raise
                 raise UsageError(

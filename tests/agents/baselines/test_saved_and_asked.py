@@ -7,6 +7,7 @@ import pickle
 import gymnasium
 import numpy as np
 import pytest
+import torch
 from stable_baselines3.common.evaluation import evaluate_policy
 from stable_baselines3.common.vec_env import DummyVecEnv
 
@@ -188,7 +189,10 @@ def test_masks_forbid():
     assert native.num_timesteps == 128
 
 
-def test_one_that_diverges_says_so_in_a_line():
+@pytest.mark.parametrize("checked", [True, False])
+def test_one_that_diverges_says_so_in_a_line(monkeypatch, checked):
+    """Whether torch checks the arguments of distributions, which some packages forbid it for all, or fails as it draws."""
+    monkeypatch.setattr(torch.distributions.Distribution, "_validate_args", checked)
     agent = build("sb3:ppo", seeds=1, learning_rate=1e30)
     with pytest.raises(
         UsageError, match="PPO with seed 0 has diverged, its weights are no finite numbers: a smaller"
